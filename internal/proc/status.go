@@ -1,0 +1,123 @@
+package proc
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+)
+
+// Mask is a set of signals as /proc/PID/status shows it: bit N-1 is signal N.
+type Mask uint64
+
+// Has says whether the signal is in the set.
+func (m Mask) Has(signal int) bool { return signal > 0 && m&(1<<(signal-1)) != 0 }
+
+// Status is what lastcall needs of /proc/PID/status (proc(5)).
+type Status struct {
+	UID           uint32 // real user
+	EffectiveUID  uint32
+	Threads       int
+	Resident      uint64 // bytes
+	CoreDumping   bool   // Linux 4.15 and later
+	ThreadPending Mask   // SigPnd, of the leader alone
+	Pending       Mask   // ShdPnd, of the whole process
+	Blocked       Mask
+	Ignored       Mask
+	Caught        Mask
+	Tracer        int // pid of a debugger, 0 for none
+	NamespacePIDs int // in how many pid namespaces it has a number, 0 unknown
+}
+
+// KillPending says that SIGKILL was sent and the kernel has not let go yet.
+func (s Status) KillPending() bool { return s.ThreadPending.Has(9) || s.Pending.Has(9) }
+
+// Disposition says what a signal does to a process.
+type Disposition string
+
+// The dispositions. Blocked wins over the rest: a program that waits in
+// sigwait(3) blocks the signal and is about to act on it.
+const (
+	DispositionDefault Disposition = "default"
+	DispositionIgnored Disposition = "ignored"
+	DispositionBlocked Disposition = "blocked"
+	DispositionCaught  Disposition = "caught"
+)
+
+// Disposition tells what the signal will do to the process.
+func (s Status) Disposition(signal int) Disposition {
+	switch {
+	case s.Ignored.Has(signal):
+		return DispositionIgnored
+	case s.Blocked.Has(signal):
+		return DispositionBlocked
+	case s.Caught.Has(signal):
+		return DispositionCaught
+	}
+	return DispositionDefault
+}
+
+// ParseStatus reads the text of /proc/PID/status. Lines it does not know are
+// passed over, lines an older kernel lacks stay zero; without a Uid line the
+// text is no status at all.
+func ParseStatus(text []byte) (Status, error) {
+	var s Status
+	found := false
+	for line := range bytes.Lines(text) {
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok {
+			continue
+		}
+		value = bytes.TrimSpace(value)
+		var bad bool
+		switch string(name) {
+		case "Uid":
+			s.UID, s.EffectiveUID, bad = users(value)
+			found = !bad
+		case "Threads":
+			s.Threads, bad = small(value)
+		case "VmRSS":
+			kib, isBad := small(bytes.TrimSuffix(value, []byte(" kB")))
+			s.Resident, bad = uint64(kib)<<10, isBad
+		case "CoreDumping":
+			s.CoreDumping = string(value) == "1"
+		case "TracerPid":
+			s.Tracer, bad = small(value)
+		case "NSpid":
+			s.NamespacePIDs = len(bytes.Fields(value))
+		case "SigPnd":
+			s.ThreadPending, bad = mask(value)
+		case "ShdPnd":
+			s.Pending, bad = mask(value)
+		case "SigBlk":
+			s.Blocked, bad = mask(value)
+		case "SigIgn":
+			s.Ignored, bad = mask(value)
+		case "SigCgt":
+			s.Caught, bad = mask(value)
+		}
+		if bad {
+			return Status{}, fmt.Errorf("status: line %q: %w", name, ErrFormat)
+		}
+	}
+	if !found {
+		return Status{}, fmt.Errorf("status: no Uid line: %w", ErrFormat)
+	}
+	return s, nil
+}
+
+// users reads "real effective saved filesystem".
+func users(value []byte) (uid, effective uint32, bad bool) {
+	fields := fieldReader{rest: value}
+	uid, effective = uint32(fields.number()), uint32(fields.number())
+	return uid, effective, fields.bad
+}
+
+func small(value []byte) (int, bool) {
+	n, ok := number(value)
+	return int(n), !ok
+}
+
+func mask(value []byte) (Mask, bool) {
+	n, err := strconv.ParseUint(string(value), 16, 64)
+	return Mask(n), err != nil
+}
