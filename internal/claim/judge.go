@@ -1,0 +1,154 @@
+package claim
+
+import "lastcall/internal/slurm"
+
+// Verdict is what is known about a process after judging it alone, without
+// its kin.
+type Verdict struct {
+	Evidence Evidence
+	Reason   Reason
+	// Foreign says that the process is known to be somebody else's, so that
+	// kin must not claim it either.
+	Foreign bool
+}
+
+func claimed(evidence Evidence) Verdict { return Verdict{Evidence: evidence} }
+func spared(reason Reason) Verdict      { return Verdict{Reason: reason, Foreign: true} }
+
+// Judge decides by the process's own cgroup and environment. A verdict with
+// neither evidence nor reason is a process that nothing but its relations
+// could tie to the job.
+func Judge(scope Scope, f Facts) Verdict {
+	looksOurs := f.Place.Belongs(scope.Job) || f.UID == scope.Job.UID && scope.Job.Names(f.Mark.Job)
+	switch {
+	case f.SlurmsOwn:
+		return Verdict{Foreign: true}
+	case f.Place.Conflict && looksOurs:
+		return spared(OtherJob)
+	case f.Place.Conflict:
+		return Verdict{Foreign: true}
+	case f.Place.InJob():
+		return byPlace(scope, f)
+	case f.UID != scope.Job.UID:
+		return Verdict{Foreign: true}
+	case !scope.Job.Names(f.Mark.Job):
+		return unnamed(f)
+	case f.Listed:
+		return spared(Listed)
+	}
+	if reason := refuse(scope, f); reason != NoReason {
+		return spared(reason)
+	}
+	return claimed(ByEnviron)
+}
+
+// byPlace judges a process inside some job's groups.
+func byPlace(scope Scope, f Facts) Verdict {
+	named := f.UID == scope.Job.UID && scope.Job.Names(f.Mark.Job)
+	switch {
+	case !f.Place.Belongs(scope.Job) || !scope.InJob && !f.Member && !f.SameCgroup:
+		// A group of the same name elsewhere is that of another cluster's or
+		// another node's slurmd on this host.
+		if named && mismatch(scope, f) == NoReason {
+			return spared(OtherJob)
+		}
+		return Verdict{Foreign: true}
+	case f.Listed:
+		return spared(Listed)
+	case f.Place.Stepd && scope.InJob:
+		return spared(HooksOwn)
+	case named && mismatch(scope, f) != NoReason:
+		return spared(mismatch(scope, f))
+	case f.HasAbove && !f.AboveHook && scope.Job.Names(f.Above.Job):
+		return spared(LiveStep)
+	case scope.Step != "" && f.Place.Step != scope.Step:
+		// A version 1 controller may show the job alone: then the environment
+		// has to name the step.
+		if f.Place.Step != "" || !named || !sameStep(scope, f.Mark) {
+			return spared(OtherStep)
+		}
+	case scope.Task >= 0 && f.Place.Task != scope.Task:
+		if f.Place.Task >= 0 || f.Mark.Task != scope.Task {
+			return spared(OtherStep)
+		}
+	}
+	return claimed(ByCgroup)
+}
+
+// unnamed judges a process of the job's user whose environment does not name
+// the job: kin may still tie it to the job, unless it belongs elsewhere.
+func unnamed(f Facts) Verdict {
+	elsewhere := f.Mark.Job != 0 || f.Place.Login || f.Salloc || f.Listed
+	return Verdict{Foreign: elsewhere}
+}
+
+// refuse returns why a process whose environment names the job is not
+// claimed by that.
+func refuse(scope Scope, f Facts) Reason {
+	if reason := mismatch(scope, f); reason != NoReason {
+		return reason
+	}
+	switch {
+	case f.Place.Login:
+		return LoginSession
+	case f.Salloc:
+		return Allocation
+	case f.HasAbove && !f.AboveHook && (f.Above.Job == scope.Job.ID || scope.Job.Names(f.Above.Job)):
+		return LiveStep
+	case f.HasAbove && !f.AboveHook:
+		return OtherJob
+	case !f.Mark.HasTask:
+		return NoTask
+	case tooOld(scope.Job, f):
+		return Older
+	case scope.Job.UID == 0 && !f.SameCgroup:
+		return RootElsewhere
+	case scope.Step != "" && !sameStep(scope, f.Mark):
+		return OtherStep
+	case scope.Task >= 0 && f.Mark.Task != scope.Task:
+		return OtherStep
+	}
+	return NoReason
+}
+
+// mismatch compares what the environment says beside the job id. Job ids
+// repeat: on another cluster, on another node of the same host, and in the
+// next run of a requeued job.
+func mismatch(scope Scope, f Facts) Reason {
+	job, mark := scope.Job, f.Mark
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	switch {
+	case differ(job.Cluster, mark.Cluster), differ(job.Node, mark.Node):
+		return OtherCluster
+	case job.SLUID != "" && mark.SLUID != "":
+		if job.SLUID != mark.SLUID {
+			return OtherRun
+		}
+	case !job.Start.IsZero() && !mark.Start.IsZero():
+		if !job.Start.Equal(mark.Start) {
+			return OtherRun
+		}
+	case job.Restarts >= 0 && max(mark.Restarts, 0) != job.Restarts:
+		// A task is told only from the second run on (_env_set_restart_cnt).
+		return OtherRun
+	}
+	return NoReason
+}
+
+func tooOld(job slurm.Job, f Facts) bool {
+	return !job.Start.IsZero() && !f.Started.IsZero() && f.Started.Add(slack).Before(job.Start)
+}
+
+// sameStep says whether a mark is of the hook's step. Slurm sets no step id
+// in batch scripts and interactive steps (seen on 22.05), but for every task
+// of srun.
+func sameStep(scope Scope, mark slurm.Mark) bool {
+	step := mark.Step
+	if step == "" {
+		return scope.Step == "batch" || scope.Step == "interactive"
+	}
+	if scope.Launcher != "" && mark.Launcher != "" && scope.Launcher != mark.Launcher {
+		return false
+	}
+	return step == scope.Step
+}

@@ -1,0 +1,255 @@
+package claim
+
+import (
+	"strconv"
+	"time"
+
+	"lastcall/internal/cgroup"
+	"lastcall/internal/linux"
+	"lastcall/internal/proc"
+	"lastcall/internal/slurm"
+)
+
+// Rules is what the site's configuration says about claiming.
+type Rules struct {
+	Cgroup, Environ, Kin, UID bool
+	SpareCommands             []string                           // exact names as in /proc/PID/stat
+	SpareUser                 func(uid uint32, name string) bool // nil spares nobody
+}
+
+// Claimed is a living process with the proof that it is the job's.
+type Claimed struct {
+	Stat     proc.Stat
+	Status   proc.Status // as of the look that found it first
+	Evidence Evidence
+	Proof    string
+}
+
+// Spared is a living process that looks like the job's and is left alone.
+type Spared struct {
+	Stat   proc.Stat
+	UID    uint32
+	Reason Reason
+	Proof  string
+}
+
+// Result is what one look found.
+type Result struct {
+	Claimed  []Claimed
+	Spared   []Spared
+	LiveStep bool // a slurmstepd of this very job still has processes here
+	Restless bool // processes of the job's user vanished while they were read
+}
+
+// Scanner looks for the processes of one job again and again. What does not
+// change about a process is read once.
+type Scanner struct {
+	FS    proc.FS
+	Scope Scope
+	Rules Rules
+
+	self     int
+	parents  map[int]bool // the hook's own ancestors
+	own      []byte       // text of /proc/self/cgroup
+	mounts   []cgroup.Mount
+	facts    map[proc.Key]*known
+	sessions sessions
+	foreign  map[proc.Key]bool // root's processes that are nobody else's in truth
+	buffer   []byte
+	environ  []byte
+}
+
+// known is what one process keeps through its life, as far as it was read.
+type known struct {
+	facts   Facts
+	status  proc.Status
+	judged  bool
+	verdict Verdict
+	titled  bool
+	title   slurm.Title
+}
+
+// NewScanner prepares looks for the scope. mounts may be nil: then no cgroup
+// is listed and only what stands in /proc/PID/cgroup counts.
+func NewScanner(fs proc.FS, scope Scope, rules Rules, mounts []cgroup.Mount, self int) (*Scanner, error) {
+	s := &Scanner{
+		FS: fs, Scope: scope, Rules: rules, self: self, mounts: mounts,
+		facts: map[proc.Key]*known{}, sessions: sessions{}, foreign: map[proc.Key]bool{},
+		buffer: make([]byte, 8<<10), environ: make([]byte, 64<<10),
+		parents: map[int]bool{},
+	}
+	own, err := fs.Cgroup(self, make([]byte, 8<<10))
+	if err != nil {
+		return nil, err
+	}
+	s.own = own
+	for pid := self; pid > 1; {
+		stat, err := fs.Stat(pid, s.buffer)
+		if err != nil || s.parents[stat.Parent] {
+			break
+		}
+		pid = stat.Parent
+		s.parents[pid] = true
+	}
+	return s, nil
+}
+
+// Groups returns the job's groups as they are now.
+func (s *Scanner) Groups() []cgroup.Group { return cgroup.Find(s.mounts, s.Scope.Job, s.own) }
+
+// look is the state of one pass over /proc.
+type look struct {
+	members   map[int]bool
+	relatives map[int]*relative
+	records   map[int]*known
+	stepds    map[int]*known // living slurmstepd, by pid
+	order     []int
+	restless  bool
+	otherJobs bool
+}
+
+// Look makes one pass over /proc and judges what it found. Only the owner is
+// asked of a process that cannot be the job's, so foreign processes cost one
+// call each.
+func (s *Scanner) Look(until time.Time) (Result, error) {
+	l := &look{
+		members: map[int]bool{}, relatives: map[int]*relative{},
+		records: map[int]*known{}, stepds: map[int]*known{},
+	}
+	for _, group := range s.Groups() {
+		cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
+	}
+	uptime, _ := s.FS.Uptime()
+	now := time.Now()
+	err := s.FS.EachPID(func(pid int) bool {
+		if pid != s.self {
+			s.visit(l, pid)
+		}
+		return time.Now().Before(until)
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	for _, pid := range l.order {
+		s.relate(l, pid, now, uptime)
+	}
+	s.judgeAll(l)
+	return s.result(l), nil
+}
+
+// visit reads the cheapest discriminating thing first: the owner, and only
+// for the job's user, for members of its groups and for root (a process that
+// may not be dumped shows root as its owner) the rest.
+func (s *Scanner) visit(l *look, pid int) {
+	owner, err := s.FS.Owner(pid)
+	if err != nil {
+		return
+	}
+	uid := s.Scope.Job.UID
+	if owner != uid && owner != 0 && !l.members[pid] {
+		return
+	}
+	stat, err := s.FS.Stat(pid, s.buffer)
+	if err != nil {
+		l.restless = l.restless || owner == uid && linux.Gone(err)
+		return
+	}
+	if stat.KernelThread() || stat.Dead() || pid == 1 {
+		return
+	}
+	key := stat.Key()
+	if s.foreign[key] && !l.members[pid] {
+		return
+	}
+	record := s.facts[key]
+	if record == nil {
+		if record = s.meet(l, stat, owner); record == nil {
+			return
+		}
+	}
+	record.facts.Stat = stat
+	if record.titled {
+		l.stepds[pid] = record
+	}
+	l.records[pid] = record
+	l.order = append(l.order, pid)
+}
+
+// meet reads what stays true of a process that was not seen before; nil for
+// one that cannot be the job's.
+func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
+	record := &known{facts: Facts{Stat: stat}}
+	status, err := s.FS.Status(stat.PID, s.buffer)
+	if err != nil {
+		l.restless = l.restless || linux.Gone(err)
+		return nil
+	}
+	record.status = status
+	record.facts.UID = status.UID
+	if status.UID == 0 && isSlurmName(stat.Comm) {
+		record.facts.SlurmsOwn = s.slurmsExecutable(stat.PID)
+		if line, err := s.FS.CommandLine(stat.PID, s.buffer); err == nil && record.facts.SlurmsOwn {
+			record.title, record.titled = slurm.ParseTitle(line)
+		}
+	} else if status.UID != s.Scope.Job.UID && !l.members[stat.PID] {
+		s.foreign[stat.Key()] = true
+		return nil
+	}
+	s.facts[stat.Key()] = record
+	return record
+}
+
+// isSlurmName says whether a name is that of a program of Slurm that may sit
+// among a job's processes.
+func isSlurmName(comm string) bool {
+	switch comm {
+	case "slurmstepd", "slurmd", "slurmctld", "slurmscriptd", "slurmdbd":
+		return true
+	}
+	return false
+}
+
+// slurmsExecutable makes sure that a process of root with Slurm's name is
+// Slurm's: a job of root could call itself anything. Where the link cannot be
+// read the name is believed, since that only spares.
+func (s *Scanner) slurmsExecutable(pid int) bool {
+	path, err := s.FS.Executable(pid)
+	if err != nil {
+		return true
+	}
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '/' {
+			path = path[i+1:]
+			break
+		}
+	}
+	const deleted = " (deleted)"
+	if len(path) > len(deleted) && path[len(path)-len(deleted):] == deleted {
+		path = path[:len(path)-len(deleted)]
+	}
+	return isSlurmName(path)
+}
+
+// startTime turns clock ticks since boot into a time.
+func startTime(start, uptime uint64, now time.Time) time.Time {
+	if uptime == 0 {
+		return time.Time{}
+	}
+	return now.Add(-time.Duration(int64(uptime)-int64(start)) * proc.Tick)
+}
+
+func proofOf(f Facts, evidence Evidence) string {
+	switch evidence {
+	case ByCgroup:
+		step := f.Place.Step
+		if step == "" {
+			return "job_" + strconv.FormatUint(uint64(f.Place.Job), 10)
+		}
+		return "step_" + step
+	case ByEnviron:
+		return "SLURM_JOB_ID=" + strconv.FormatUint(uint64(f.Mark.Job), 10)
+	case ByUID:
+		return "user " + strconv.FormatUint(uint64(f.UID), 10)
+	}
+	return ""
+}

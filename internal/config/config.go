@@ -1,0 +1,74 @@
+// Package config reads lastcall.toml. A hook must never fail because of its
+// configuration: on any trouble it goes on with safe defaults and says what
+// would be right, with file and line.
+package config
+
+import (
+	"time"
+)
+
+// Mode says whether the hooks act.
+type Mode string
+
+// The modes.
+const (
+	Enforce Mode = "enforce"
+	Observe Mode = "observe" // find, record, and do nothing
+)
+
+// Claims says which kinds of evidence count; see docs/design.md.
+type Claims struct {
+	Cgroup, Environ, Kin, UID bool
+}
+
+// Scope says for what taskepilog acts.
+type Scope string
+
+// The scopes.
+const (
+	ScopeStep Scope = "step" // once, when the last task of the step has ended
+	ScopeTask Scope = "task" // for each task, on that task's left-overs
+)
+
+// Hook is the part of the configuration that one hook reads.
+type Hook struct {
+	Enabled      bool
+	Grace        time.Duration // from SIGTERM to SIGKILL; 0: no SIGTERM
+	IgnoredGrace time.Duration // the grace where all that is left ignores SIGTERM
+	Deadline     time.Duration // for the hook as a whole
+	Claims       Claims
+	Drain        bool  // epilog: exit 1, which drains the node, if something proved unkillable
+	Scope        Scope // taskepilog
+}
+
+// Spare is the site's list of what is never signalled.
+type Spare struct {
+	Users    []string // names or numbers
+	Commands []string // exact names as `ps -o comm` shows them
+}
+
+// Config is the whole of lastcall.toml.
+type Config struct {
+	Mode       Mode
+	LogPath    string // where the records go
+	Spare      Spare
+	Epilog     Hook
+	TaskEpilog Hook
+}
+
+// Default returns what holds without a file.
+func Default() Config {
+	claims := Claims{Cgroup: true, Environ: true, Kin: true}
+	return Config{
+		Mode:    Enforce,
+		LogPath: "/var/log/slurm/lastcall.jsonl",
+		Epilog: Hook{
+			Enabled: true, Grace: 2 * time.Second, IgnoredGrace: time.Second,
+			Deadline: 10 * time.Second, Claims: claims,
+		},
+		TaskEpilog: Hook{
+			Enabled: true, Grace: 3 * time.Second, IgnoredGrace: time.Second,
+			Deadline: 5 * time.Second, Claims: claims, Scope: ScopeStep,
+		},
+	}
+}

@@ -1,0 +1,319 @@
+package reaper
+
+import (
+	"context"
+	"syscall"
+	"time"
+)
+
+// lookLimit is the most one look may take.
+const lookLimit = 3 * time.Second
+
+// member is a Member with the handle the kernel gave for it.
+type member struct {
+	Member
+	handle  int
+	held    bool
+	gone    bool
+	firstAt time.Duration // of its first signal, -1 for none
+	goneAt  time.Duration
+}
+
+type run struct {
+	ctx     context.Context
+	ladder  Ladder
+	target  Target
+	kernel  Kernel
+	start   time.Duration
+	members map[Key]*member
+	handles map[int]*member
+	order   []*member
+	view    View
+	report  Report
+}
+
+// Reap runs the ladder on the target until nobody is left, nothing more can
+// be done, the deadline is over or ctx is done. It returns the report in any
+// case.
+func Reap(ctx context.Context, ladder Ladder, target Target, kernel Kernel) Report {
+	if target == nil || kernel == nil {
+		return Report{Err: errNoTarget}
+	}
+	r := &run{
+		ctx: ctx, ladder: ladder, target: target, kernel: kernel, start: kernel.Now(),
+		members: map[Key]*member{}, handles: map[int]*member{},
+		view: View{FirstAsk: -1, LastKill: -1},
+	}
+	for r.look(); r.report.Hold == ""; {
+		action := Decide(ladder, r.now())
+		r.apply(action)
+		if action.Done {
+			break
+		}
+		if action.Look {
+			r.look()
+		} else {
+			r.wait(action.Wait)
+		}
+	}
+	return r.finish()
+}
+
+// now completes the view for a decision.
+func (r *run) now() View {
+	r.view.Now = r.kernel.Now() - r.start
+	r.view.Cut = r.ctx.Err() != nil
+	r.view.Alive = r.view.Alive[:0]
+	for _, m := range r.order {
+		if !m.gone {
+			r.view.Alive = append(r.view.Alive, m.Member)
+		}
+	}
+	return r.view
+}
+
+// look asks the target who is there and takes hold of everyone new.
+func (r *run) look() {
+	left := r.ladder.Deadline - (r.kernel.Now() - r.start)
+	seen, err := r.target.Look(time.Now().Add(min(max(left, 0), lookLimit)))
+	r.view.Looks++
+	if r.view.Firm {
+		r.view.Firmly++
+	}
+	if err != nil {
+		r.report.Err = err
+		r.view.Restless++
+	} else {
+		r.report.Hold = seen.Hold
+		r.merge(seen)
+	}
+	r.view.Fresh = true
+}
+
+func (r *run) merge(seen Seen) {
+	present := make(map[Key]bool, len(seen.Survivors))
+	newcomers := 0
+	for _, survivor := range seen.Survivors {
+		present[survivor.Key] = true
+		if m, ok := r.members[survivor.Key]; ok {
+			m.Survivor = survivor
+			continue
+		}
+		newcomers++
+		r.meet(survivor)
+	}
+	for _, m := range r.order {
+		if !present[m.Key] && !seen.Restless {
+			r.lost(m)
+		}
+	}
+	if newcomers == 0 {
+		r.view.Quiet++
+	} else {
+		r.view.Quiet = 0
+		r.view.Grew = r.view.Grew || r.view.Looks > 1
+	}
+	if seen.Restless {
+		r.view.Restless++
+	} else {
+		r.view.Restless = 0
+	}
+}
+
+// meet takes hold of a process seen for the first time. One that is gone by
+// then is kept in the report: it was there.
+func (r *run) meet(survivor Survivor) {
+	m := &member{Member: Member{Survivor: survivor}, firstAt: -1}
+	r.members[survivor.Key] = m
+	r.order = append(r.order, m)
+	handle, err := r.kernel.Open(survivor.Key)
+	if err != nil {
+		// Gone, or not to be had: without a handle there is no proof whom a
+		// signal would reach.
+		m.gone = r.kernel.Gone(err)
+		return
+	}
+	m.handle, m.held = handle, true
+	r.handles[handle] = m
+}
+
+func (r *run) lost(m *member) {
+	if m.gone {
+		return
+	}
+	m.gone, m.goneAt = true, r.kernel.Now()-r.start
+	r.letGo(m)
+}
+
+func (r *run) letGo(m *member) {
+	if m.held {
+		delete(r.handles, m.handle)
+		r.kernel.Close(m.handle)
+		m.held = false
+	}
+}
+
+func (r *run) apply(action Action) {
+	now := r.kernel.Now() - r.start
+	if action.Firm != "" {
+		r.view.Firm = true
+		r.report.Escalated = action.Firm
+	}
+	for _, key := range action.Ask {
+		m := r.members[key]
+		m.Asked = true
+		r.signal(m, syscall.SIGTERM, now)
+		r.signal(m, syscall.SIGCONT, now)
+		if r.view.FirstAsk < 0 {
+			r.view.FirstAsk = now
+		}
+	}
+	for _, key := range action.Stop {
+		m := r.members[key]
+		m.Stopped = true
+		r.signal(m, syscall.SIGSTOP, now)
+	}
+	if len(action.Kill) > 0 {
+		r.kill(action.Kill, now)
+	}
+	if len(action.Ask)+len(action.Stop)+len(action.Kill) > 0 {
+		r.view.Fresh = false
+	}
+}
+
+func (r *run) kill(victims []Key, now time.Duration) {
+	if whole, ok := r.target.(Whole); ok {
+		members := make(map[int]bool, len(r.order))
+		for _, m := range r.order {
+			members[m.PID] = true
+		}
+		whole.KillWhole(func(pid int) bool { return members[pid] })
+	}
+	for _, key := range victims {
+		m := r.members[key]
+		m.Killed, m.KilledAt = true, now
+		r.signal(m, syscall.SIGKILL, now)
+	}
+	r.view.LastKill = now
+}
+
+func (r *run) signal(m *member, signal syscall.Signal, now time.Duration) {
+	if !m.held || m.gone {
+		return
+	}
+	err := r.kernel.Signal(m.handle, m.Key, signal)
+	switch {
+	case err == nil:
+		if m.firstAt < 0 {
+			m.firstAt = now
+		}
+	case r.kernel.Gone(err):
+		r.lost(m)
+	default:
+		r.report.Err = err
+	}
+}
+
+// wait waits until the ends of processes change what is to be done, or the
+// time is over: a thousand ends one by one are not a thousand decisions.
+func (r *run) wait(most time.Duration) {
+	until := r.kernel.Now() + most
+	c := r.count()
+	for {
+		gone, err := r.kernel.Wait(r.ctx, until-r.kernel.Now())
+		if err != nil {
+			r.report.Err = err
+		}
+		for _, handle := range gone {
+			if m, ok := r.handles[handle]; ok {
+				c.without(m)
+				r.lost(m)
+			}
+		}
+		if err != nil || c.decided() || r.ctx.Err() != nil || r.kernel.Now() >= until {
+			break
+		}
+	}
+	r.view.Fresh = false
+}
+
+// counts is what a wait looks out for.
+type counts struct {
+	alive, heeding, first           int
+	someHeeding, someFirst, someOne bool
+}
+
+func (r *run) count() counts {
+	var c counts
+	for _, m := range r.order {
+		if m.gone {
+			continue
+		}
+		c.alive++
+		if !m.Ignores {
+			c.heeding++
+		}
+		if !m.Last {
+			c.first++
+		}
+	}
+	c.someHeeding, c.someFirst, c.someOne = c.heeding > 0, c.first > 0, c.alive > 0
+	return c
+}
+
+func (c *counts) without(m *member) {
+	c.alive--
+	if !m.Ignores {
+		c.heeding--
+	}
+	if !m.Last {
+		c.first--
+	}
+}
+
+// decided says that nobody is left, that all who are left ignore SIGTERM now,
+// or that the turn of those marked Last has come.
+func (c *counts) decided() bool {
+	return c.someOne && c.alive == 0 || c.someHeeding && c.heeding == 0 || c.someFirst && c.first == 0
+}
+
+// finish closes every handle and writes the report.
+func (r *run) finish() Report {
+	now := r.kernel.Now() - r.start
+	for _, m := range r.order {
+		if r.report.Hold != "" && m.Stopped && !m.Killed && !m.gone {
+			r.signal(m, syscall.SIGCONT, now)
+		}
+		r.letGo(m)
+		result := Result{Key: m.Key, Asked: m.Asked && m.firstAt >= 0, Outcome: outcome(r.ladder, m, now)}
+		if m.gone && m.firstAt >= 0 {
+			result.Took = m.goneAt - m.firstAt
+		}
+		r.report.Results = append(r.report.Results, result)
+	}
+	r.report.Looks = r.view.Looks
+	r.report.Method = r.kernel.Method()
+	r.report.Cut = r.ctx.Err() != nil
+	r.report.Late = now >= r.ladder.Deadline && r.report.Alive()
+	return r.report
+}
+
+func outcome(l Ladder, m *member, now time.Duration) Outcome {
+	switch {
+	case !m.gone && m.firstAt < 0:
+		return Left
+	case !m.gone && m.Killed && now-m.KilledAt >= min(l.Settle, unkillableAfter):
+		return Unkillable
+	case !m.gone:
+		return Left
+	case m.firstAt < 0:
+		return Exited
+	case m.Killed:
+		return Killed
+	}
+	return Terminated
+}
+
+// unkillableAfter is how long after SIGKILL a process must still be there to
+// be called unkillable when the deadline ends the wait before Settle does.
+const unkillableAfter = time.Second
