@@ -1,0 +1,126 @@
+// Package forensics is the record of a run: who was there, what was done to
+// them, and why. One JSON object a line, so that any tool can read it;
+// docs/record.md describes every key.
+package forensics
+
+import "time"
+
+// Version is the version of the record's schema. It rises when a key changes
+// its meaning or goes away, not when one is added.
+const Version = 1
+
+// Verdict is the outcome of a run in one word.
+type Verdict string
+
+// The verdicts; docs/record.md says what each means for an admin.
+const (
+	Clean       Verdict = "clean"       // nothing of the job was there
+	Cleaned     Verdict = "cleaned"     // everything of the job was ended
+	SparedOnly  Verdict = "spared-only" // only processes that may not be touched
+	LiveStep    Verdict = "live-step"   // the job still runs here: nothing was touched
+	Observed    Verdict = "observed"    // observe mode: left-overs found and left
+	Off         Verdict = "off"         // switched off on this node or in the configuration
+	NoIdentity  Verdict = "no-identity" // the environment names no job
+	Unkillable  Verdict = "unkillable"  // something did not die of SIGKILL
+	Deadline    Verdict = "deadline"    // the time was over before everything was ended
+	Interrupted Verdict = "interrupted" // somebody ended the hook
+	Failed      Verdict = "failed"      // looking for left-overs did not work
+	Bug         Verdict = "bug"         // a mistake of lastcall's own
+)
+
+// Record is what one run of a hook writes.
+type Record struct {
+	Time      time.Time // when the hook started
+	Hook      string    // "epilog" or "taskepilog"
+	Release   string    // lastcall's version
+	Mode      string    // "enforce" or "observe"
+	Config    string    // path of the configuration, "" for the defaults
+	Cluster   string
+	Node      string
+	User      string
+	UID       int64 // -1 if unknown
+	Job       uint32
+	HetLeader uint32
+	SLUID     string
+	Step      string // taskepilog's step, "" for the whole job
+	RunInJob  bool   // the Epilog ran inside the job's own cgroup
+	Verdict   Verdict
+	ExitCode  int
+	Phases    Phases
+	Counts    Counts
+	Looks     int    // passes over /proc
+	Method    string // "pidfd" or "pid"
+	Escalated string // why SIGKILL was used, "" if it was not
+	Processes []Process
+	Locks     []Lock
+	Omitted   int // processes and locks left out to keep the line short
+	Warnings  []string
+}
+
+// Phases is how long each part took.
+type Phases struct {
+	Identity, Claim, Ladder, Locks, Total time.Duration
+}
+
+// Counts sums the processes and locks up.
+type Counts struct {
+	Exited, Terminated, Killed, Unkillable, Left int
+	Spared                                       int
+	Locks, LocksFreed                            int
+}
+
+// Survivors is how many processes of the job were found.
+func (c Counts) Survivors() int {
+	return c.Exited + c.Terminated + c.Killed + c.Unkillable + c.Left
+}
+
+// Ended is how many of them this run ended.
+func (c Counts) Ended() int { return c.Terminated + c.Killed }
+
+// Process is one process, as of the look that found it.
+type Process struct {
+	PID      int
+	Start    uint64 // clock ticks since boot
+	Parent   int
+	Session  int
+	UID      uint32
+	Comm     string
+	Command  string // arguments, blanks between
+	State    string
+	Sigterm  string // default, ignored, blocked, caught; "" if not asked
+	Evidence string
+	Proof    string
+	Spared   string // the reason, "" for a survivor
+	Threads  int
+	Age, CPU time.Duration
+	Resident uint64 // bytes
+	Wchan    string
+	Syscall  string   // of an unkillable process
+	Stack    []string // of an unkillable process
+	Locks    int
+	Outcome  string
+	Took     time.Duration
+}
+
+// Lock is one file lock of the job.
+type Lock struct {
+	Kind    string
+	Mode    string
+	Device  string
+	Inode   uint64
+	Start   uint64
+	End     string // number or EOF
+	Path    string
+	Taker   int // pid that took it as the kernel says
+	Holders []Party
+	Fate    string
+	HeldBy  []Party // after the run
+	Waiters []Party
+}
+
+// Party is a process in its relation to a lock.
+type Party struct {
+	PID  int
+	Comm string
+	UID  uint32
+}

@@ -1,0 +1,109 @@
+package hook
+
+import (
+	"strconv"
+	"time"
+
+	"lastcall/internal/forensics"
+	"lastcall/internal/proc"
+	"lastcall/pkg/locks"
+)
+
+// lockTime is the most that one search among the locks may take.
+const lockTime = 500 * time.Millisecond
+
+// mostLocks is how many locks a record lists.
+const mostLocks = 256
+
+// findLocks notes the locks of the survivors while they still hold them.
+func (t *target) findLocks(until time.Time) {
+	most := time.Now().Add(lockTime)
+	if most.After(until) {
+		most = until
+	}
+	held, complete, err := locks.HeldBy(t.fs, t.survivors(), most)
+	if err != nil {
+		t.run.warn(err.Error())
+	}
+	if !complete {
+		t.run.warn("not all locks could be found in " + lockTime.String())
+	}
+	t.held = held
+	for _, one := range held {
+		for _, holder := range one.Holders {
+			for i := range t.processes {
+				if t.processes[i].PID == holder.PID {
+					t.processes[i].Locks++
+				}
+			}
+		}
+	}
+}
+
+func (t *target) survivors() []proc.Key {
+	list := make([]proc.Key, 0, len(t.processes))
+	for _, process := range t.processes {
+		list = append(list, proc.Key{PID: process.PID, Start: process.Start})
+	}
+	return list
+}
+
+// lookAtLocks finds out what became of the locks.
+func (t *target) lookAtLocks(until time.Time) {
+	fates, complete, err := locks.Look(t.fs, t.held, t.survivors(), until)
+	if err != nil {
+		t.run.warn(err.Error())
+	}
+	if !complete {
+		t.run.warn("the holders of a lock could not be found in " + lockTime.String())
+	}
+	t.fates = fates
+}
+
+// fillLocks writes the locks into the record: their fates, or in observe mode
+// just what is held.
+func (t *target) fillLocks() {
+	record := &t.run.record
+	record.Counts.Locks = len(t.held)
+	for i, held := range t.held {
+		one := describeLock(held)
+		if i < len(t.fates) {
+			fate := t.fates[i]
+			one.Fate = string(fate.State)
+			one.HeldBy = holders(fate.Holders)
+			for _, waiter := range fate.Waiters {
+				one.Waiters = append(one.Waiters, forensics.Party{PID: waiter.PID, Comm: waiter.Comm})
+			}
+			if fate.State == locks.Freed {
+				record.Counts.LocksFreed++
+			}
+		} else {
+			one.Fate = string(locks.HeldByJob)
+		}
+		if i < mostLocks {
+			record.Locks = append(record.Locks, one)
+		} else {
+			record.Omitted++
+		}
+	}
+}
+
+func describeLock(held locks.Held) forensics.Lock {
+	lock := held.Lock
+	end := "EOF"
+	if lock.End != locks.EOF {
+		end = strconv.FormatUint(lock.End, 10)
+	}
+	return forensics.Lock{
+		Kind: string(lock.Kind), Mode: lock.Mode, Device: lock.Device.String(), Inode: lock.Inode,
+		Start: lock.Start, End: end, Path: held.Path(), Taker: lock.Taker, Holders: holders(held.Holders),
+	}
+}
+
+func holders(list []locks.Holder) []forensics.Party {
+	var parties []forensics.Party
+	for _, holder := range list {
+		parties = append(parties, forensics.Party{PID: holder.PID, Comm: holder.Comm, UID: holder.UID})
+	}
+	return parties
+}

@@ -1,0 +1,132 @@
+package hook
+
+import (
+	"bytes"
+	"os"
+	"time"
+
+	"lastcall/internal/cgroup"
+	"lastcall/internal/claim"
+	"lastcall/internal/config"
+	"lastcall/internal/forensics"
+	"lastcall/internal/linux"
+	"lastcall/pkg/reaper"
+)
+
+// reserve is the part of the deadline that is kept for the record.
+const reserve = 300 * time.Millisecond
+
+// settle is how long a process may take to die of SIGKILL before it is called
+// unkillable: freeing the memory of a large one takes its time.
+const settle = 2 * time.Second
+
+// work does everything between the configuration and the record.
+func (r *run) work() forensics.Verdict {
+	if !r.settings.Enabled || linux.Exists(OffSwitch) {
+		r.silent = true
+		return forensics.Off
+	}
+	scope, err := r.identify()
+	if err != nil {
+		r.warn(err.Error())
+		return forensics.NoIdentity
+	}
+	if r.name == TaskEpilog && scope.Task < 0 && r.siblingsLive() {
+		r.silent = true
+		return forensics.LiveStep
+	}
+	r.record.Phases.Identity = time.Since(r.start)
+	target, err := r.newTarget(scope)
+	if err != nil {
+		r.warn(err.Error())
+		return forensics.Failed
+	}
+	report := r.end(target)
+	r.fill(target, report)
+	verdict := verdictOf(report, r.record.Counts, r.config.Mode == config.Observe)
+	switch verdict {
+	case forensics.Clean, forensics.SparedOnly, forensics.LiveStep:
+		r.silent = true
+	}
+	return verdict
+}
+
+// siblingsLive says whether the slurmstepd above still has another task of
+// the job's user: what the first task left may serve it.
+func (r *run) siblingsLive() bool {
+	self, parent, uid := os.Getpid(), os.Getppid(), uint32(os.Getuid())
+	buffer := make([]byte, 4096)
+	live := false
+	err := r.fs.EachPID(func(pid int) bool {
+		if owner, err := r.fs.Owner(pid); err != nil || pid == self || owner != uid && owner != 0 {
+			return true
+		}
+		stat, err := r.fs.Stat(pid, buffer)
+		live = err == nil && stat.Parent == parent && !stat.Dead() && stat.Comm != "slurmstepd"
+		return !live
+	})
+	// Who cannot see must not act.
+	return live || err != nil
+}
+
+// newTarget prepares the looks at the job.
+func (r *run) newTarget(scope claim.Scope) (*target, error) {
+	text, err := linux.ReadAll(string(r.fs)+"/self/mountinfo", make([]byte, 32<<10), 4<<20)
+	if err != nil {
+		r.warn("the cgroups cannot be found: " + err.Error())
+	}
+	claims := r.settings.Claims
+	rules := claim.Rules{
+		Cgroup: claims.Cgroup, Environ: claims.Environ, Kin: claims.Kin, UID: claims.UID,
+		SpareCommands: r.config.Spare.Commands,
+	}
+	if len(r.config.Spare.Users) > 0 {
+		rules.SpareUser = r.config.Spare.SparesUser
+	}
+	scanner, err := claim.NewScanner(r.fs, scope, rules, cgroup.ParseMounts(text), os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	return &target{
+		run: r, scanner: scanner, fs: r.fs, holdsLive: r.name == Epilog,
+		fuse: bytes.Contains(text, []byte(" - fuse")),
+	}, nil
+}
+
+// end runs the ladder, unless there is nobody to end or the site only wants
+// to look.
+func (r *run) end(t *target) reaper.Report {
+	began := time.Now()
+	until := r.start.Add(r.settings.Deadline - reserve)
+	first, err := t.Look(until)
+	r.record.Phases.Claim = time.Since(began)
+	if err != nil {
+		r.warn(err.Error())
+		return reaper.Report{Err: err}
+	}
+	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
+		return reaper.Report{Looks: 1, Hold: first.Hold}
+	}
+	t.findLocks(until)
+	if r.config.Mode == config.Observe {
+		return t.untouched(first)
+	}
+	kernel, err := reaper.NewKernel(string(r.fs))
+	if err != nil {
+		r.warn(err.Error())
+		return reaper.Report{Err: err, Looks: 1}
+	}
+	defer kernel.Free()
+	ctx, stop := r.interruptible()
+	defer stop()
+	t.first = &first
+	began = time.Now()
+	report := reaper.Reap(ctx, reaper.Ladder{
+		Grace: r.settings.Grace, IgnoredGrace: r.settings.IgnoredGrace, Settle: settle, Deadline: time.Until(until),
+	}, t, kernel)
+	r.record.Phases.Ladder = time.Since(began)
+	began = time.Now()
+	t.lookAtLocks(time.Now().Add(lockTime))
+	r.record.Phases.Locks = time.Since(began)
+	return report
+}
