@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"syscall"
 )
 
@@ -27,7 +26,7 @@ var ErrUntrusted = errors.New("not honoured")
 func Load(explicit, folder string) (Config, string, error) {
 	paths := []string{explicit}
 	if explicit == "" {
-		paths = []string{filepath.Join(folder, "lastcall.toml"), Fallback}
+		paths = []string{folder + "/lastcall.toml", Fallback}
 		if folder == "" {
 			paths = paths[1:]
 		}

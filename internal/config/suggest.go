@@ -16,28 +16,22 @@ var keys = map[string][]string{
 }
 
 // suggest says what would be right in place of an unknown key.
-func suggest(key []string) string {
-	if len(key) == 0 {
-		return "remove it"
-	}
-	table, name := "", key[len(key)-1]
-	if len(key) > 1 {
-		table = key[0]
-	}
+func suggest(table, name string) string {
 	best, distance := "", 3
 	for _, known := range keys[table] {
 		if d := edits(name, known); d < distance {
 			best, distance = known, d
 		}
 	}
-	if best != "" {
+	switch {
+	case best != "" && table == "" && best != "mode":
+		return "did you mean the table [" + best + "]?"
+	case best != "":
 		return "did you mean " + strconv.Quote(best) + "?"
+	case table == "":
+		return "known outside the tables is mode"
 	}
-	where := "the top"
-	if table != "" {
-		where = "[" + table + "]"
-	}
-	return "known in " + where + " are " + strings.Join(keys[table], ", ")
+	return "known there are " + strings.Join(keys[table], ", ")
 }
 
 // edits is the number of letters to change to get from a to b.

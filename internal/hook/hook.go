@@ -5,8 +5,8 @@ package hook
 
 import (
 	"os"
-	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"lastcall/internal/aside"
@@ -115,8 +115,8 @@ func (r *run) warn(text string) { r.record.Warnings = append(r.record.Warnings, 
 // is a warning in the record and on stderr.
 func (r *run) configure() {
 	folder := ""
-	if path, err := linux.Link("/proc/self/exe"); err == nil {
-		folder = filepath.Dir(path)
+	if path, err := linux.Link("/proc/self/exe"); err == nil && strings.HasPrefix(path, "/") {
+		folder = path[:strings.LastIndexByte(path, '/')]
 	}
 	settings, source, err := config.Load("", folder)
 	if err != nil {

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseSetsEveryKey(t *testing.T) {
+	got, err := Parse("f", []byte(`
+mode = "observe"
+log.path = "/var/log/x.jsonl"
+[spare]
+users = ["root", "1000"]
+commands = ["nfsd", "my daemon"]
+[epilog]
+enabled = false
+grace = "0s"
+ignored_grace = "250ms"
+deadline = "20s"
+drain = true
+claims = ["cgroup", "uid"]
+[taskepilog]
+grace = "1s"
+scope = "task"
+claims = []
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Mode, want.LogPath = Observe, "/var/log/x.jsonl"
+	want.Spare = Spare{Users: []string{"root", "1000"}, Commands: []string{"nfsd", "my daemon"}}
+	want.Epilog = Hook{
+		IgnoredGrace: 250 * time.Millisecond, Deadline: 20 * time.Second, Drain: true,
+		Claims: Claims{Cgroup: true, UID: true},
+	}
+	want.TaskEpilog.Grace, want.TaskEpilog.Scope, want.TaskEpilog.Claims = time.Second, ScopeTask, Claims{}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseSaysWhatWouldBeRight(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"[epilog]\ngrase = \"2s\"", `f:2: unknown key "grase" in [epilog]; did you mean "grace"?`},
+		{"moed = \"observe\"", `f:1: unknown key "moed"; did you mean "mode"?`},
+		{"epilog = 1", `f:1: unknown key "epilog"; did you mean the table [epilog]?`},
+		{"\n[epilog]\nwhatever = 1", "f:3: unknown key \"whatever\" in [epilog]; known there are enabled, grace, ignored_grace, deadline, claims, drain"},
+		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog] and [taskepilog]"},
+		{"[epilog]\n\ngrace = \"2 s\"", `f:3: grace in [epilog]: "2 s" is no duration; use one like "2s" or "500ms"`},
+		{"[epilog]\ngrace = 2", `f:2: grace in [epilog]: "2" is no text in quotes; write it like "2s"`},
+		{"[epilog]\ngrace = \"-1s\"", "f:2: grace in [epilog]: -1s is not possible; use 0s to 5m0s"},
+		{"[epilog]\ngrace = \"9500ms\"", "f:2: deadline in [epilog]: 10s leaves no room after a grace of 9.5s; use at least 10.5s"},
+		{"mode = \"dry-run\"", `f:1: mode: "dry-run" is not possible; use "enforce" or "observe"`},
+		{"[epilog]\ndrain = \"yes\"", `f:2: drain in [epilog]: "yes" is not possible; use true or false, without quotes`},
+		{"[epilog]\nclaims = [\"name\"]", `f:2: claims in [epilog]: "name" is not possible; use "cgroup", "environ", "kin" and "uid"`},
+		{"[log]\npath = \"x.log\"", `f:2: path in [log]: "x.log" is not possible; use the whole path of a file like "/var/log/slurm/lastcall.jsonl"`},
+		{"[spare]\nusers = \"root\"", `f:2: users in [spare]: this is no list of texts; write it like ["one", "two"]`},
+		{"mode = \"observe\"\nmode = \"enforce\"", "f:2: mode is set a second time; the first is on line 1"},
+		{"[[epilog]]\n", "f:1: [[...]] is not used here; write the table with single brackets"},
+		{"\n\nmode = \n", "f:3: "},
+		{"[taskepilog]\ndrain = true", `f:2: unknown key "drain" in [taskepilog]; known there are enabled, grace, ignored_grace, deadline, claims, scope`},
+	}
+	for _, test := range tests {
+		_, err := Parse("f", []byte(test.text))
+		if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%q: got %v, want %s", test.text, err, test.want)
+		}
+	}
+}
+
+func TestATypoKeepsObserveMode(t *testing.T) {
+	got, err := Parse("f", []byte("mode = \"observe\"\n[epilog]\ngrase = \"1s\"\n"))
+	want := Default()
+	want.Mode = Observe
+	if diff := cmp.Diff(want, got); diff != "" || err == nil {
+		t.Errorf("error %v, and %s", err, diff)
+	}
+}
+
+// Every key of the shipped file is there, and what it says is the default.
+func TestShippedFileIsTheDefault(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/lastcall.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse("lastcall.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Spare = Spare{Users: []string{}, Commands: []string{}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	manual, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for table, names := range keys {
+		for _, name := range names {
+			if table == "" && name != "mode" {
+				continue
+			}
+			if !strings.Contains(string(text), "\n"+name+" = ") {
+				t.Errorf("deploy/lastcall.toml lacks %s%s", name, in(table))
+			}
+			if !strings.Contains(string(manual), "`"+name+"`") {
+				t.Errorf("docs/configuration.md lacks `%s`", name)
+			}
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("mode = \"observe\"\n[epilog]\ngrace = \"2s\"\nclaims = [\"uid\"]\n")
+	f.Add("[[a]]\n[b.c]\nx.y = {z = 1}\n")
+	f.Add("mode = \"\"\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		config, err := Parse("f", []byte(text))
+		if err == nil {
+			return
+		}
+		if !strings.HasPrefix(err.Error(), "f:") || strings.Contains(err.Error(), "f:0:") {
+			t.Errorf("%q: no line in %q", text, err)
+		}
+		config.Mode = Enforce
+		if diff := cmp.Diff(Default(), config); diff != "" {
+			t.Errorf("%q: an error, but not the defaults: %s", text, diff)
+		}
+	})
+}

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// setting is one key with its value on the way into a Config.
+type setting struct {
+	parser      *parser
+	node        *unstable.Node
+	table, name string
+}
+
+func (s setting) wrong(format string, values ...any) {
+	s.parser.complain(s.node, s.name+in(s.table)+": "+format, values...)
+}
+
+// into sets one key of a hook.
+func (s setting) into(hook *Hook) {
+	switch s.name {
+	case "enabled":
+		hook.Enabled = s.boolean()
+	case "drain":
+		hook.Drain = s.boolean()
+	case "grace":
+		hook.Grace = s.duration(0, 5*time.Minute)
+	case "ignored_grace":
+		hook.IgnoredGrace = s.duration(0, 5*time.Minute)
+	case "deadline":
+		hook.Deadline = s.duration(2*time.Second, 10*time.Minute)
+	case "scope":
+		hook.Scope = Scope(s.oneOf(string(ScopeStep), string(ScopeTask)))
+	case "claims":
+		hook.Claims = s.claims()
+	}
+}
+
+func (s setting) text(example string) (string, bool) {
+	value := s.node.Value()
+	if value.Kind != unstable.String {
+		s.wrong("%.40q is no text in quotes; write it like %q", string(value.Data), example)
+		return "", false
+	}
+	return string(value.Data), true
+}
+
+func (s setting) boolean() bool {
+	value := s.node.Value()
+	if value.Kind != unstable.Bool {
+		s.wrong("%.40q is not possible; use true or false, without quotes", string(value.Data))
+		return false
+	}
+	return string(value.Data) == "true"
+}
+
+func (s setting) oneOf(allowed ...string) string {
+	value, ok := s.text(allowed[0])
+	if ok && !contains(allowed, value) {
+		s.wrong(`%.60q is not possible; use "%s"`, value, strings.Join(allowed, `" or "`))
+	}
+	return value
+}
+
+func (s setting) absolute() string {
+	const example = "/var/log/slurm/lastcall.jsonl"
+	value, ok := s.text(example)
+	if ok && (!strings.HasPrefix(value, "/") || strings.ContainsAny(value, "\x00\n") ||
+		strings.HasSuffix(value, "/") || strings.Contains(value+"/", "/../")) {
+		s.wrong("%.60q is not possible; use the whole path of a file like %q", value, example)
+	}
+	return value
+}
+
+func (s setting) duration(least, most time.Duration) time.Duration {
+	value, ok := s.text("2s")
+	if !ok {
+		return least
+	}
+	d, err := time.ParseDuration(value)
+	switch {
+	case err != nil:
+		s.wrong(`%.60q is no duration; use one like "2s" or "500ms"`, value)
+	case d < least || d > most:
+		s.wrong("%s is not possible; use %s to %s", d, least, most)
+	}
+	return d
+}
+
+// list reads an array of texts.
+func (s setting) list(example string) []string {
+	value := s.node.Value()
+	list := []string{}
+	ok := value.Kind == unstable.Array
+	if ok {
+		for items := value.Children(); items.Next(); {
+			ok = ok && items.Node().Kind == unstable.String
+			list = append(list, string(items.Node().Data))
+		}
+	}
+	if !ok {
+		s.wrong("this is no list of texts; write it like %s", example)
+		return nil
+	}
+	return list
+}
+
+func (s setting) names() []string {
+	list := s.list(`["one", "two"]`)
+	for _, name := range list {
+		if name == "" || len(name) > 64 || strings.ContainsAny(name, "\x00\n/:") {
+			s.wrong("%.60q is not possible; use plain names", name)
+		}
+	}
+	return list
+}
+
+func (s setting) claims() Claims {
+	var claims Claims
+	for _, name := range s.list(`["cgroup", "environ", "kin"]`) {
+		switch name {
+		case "cgroup":
+			claims.Cgroup = true
+		case "environ":
+			claims.Environ = true
+		case "kin":
+			claims.Kin = true
+		case "uid":
+			claims.UID = true
+		default:
+			s.wrong(`%.60q is not possible; use "cgroup", "environ", "kin" and "uid"`, name)
+		}
+	}
+	return claims
+}
