@@ -37,8 +37,9 @@ type Spared struct {
 type Result struct {
 	Claimed  []Claimed
 	Spared   []Spared
-	LiveStep bool // a slurmstepd of this very job still has processes here
-	Restless bool // processes of the job's user vanished while they were read
+	LiveStep bool  // a slurmstepd of this very job still has processes here
+	Restless bool  // processes of the job's user vanished while they were read
+	Unread   error // the last reason why something of a process could not be read, nil if none
 }
 
 // Scanner looks for the processes of one job again and again. What does not
@@ -64,7 +65,8 @@ type known struct {
 	facts   Facts
 	status  proc.Status
 	judged  bool
-	verdict Verdict
+	verdict Verdict // once proven, with the proof
+	proof   string
 	titled  bool
 	title   slurm.Title
 }
@@ -106,6 +108,17 @@ type look struct {
 	order     []int
 	restless  bool
 	otherJobs bool
+	unread    error
+}
+
+// missed notes a process that could not be read: gone, which is a reason to
+// look again, or kept from us, which the record must say.
+func (l *look) missed(err error) {
+	if linux.Gone(err) {
+		l.restless = true
+	} else {
+		l.unread = err
+	}
 }
 
 // Look makes one pass over /proc and judges what it found. Only the owner is
@@ -151,7 +164,9 @@ func (s *Scanner) visit(l *look, pid int) {
 	}
 	stat, err := s.FS.Stat(pid, s.buffer)
 	if err != nil {
-		l.restless = l.restless || owner == uid && linux.Gone(err)
+		if owner == uid {
+			l.missed(err)
+		}
 		return
 	}
 	if stat.KernelThread() || stat.Dead() || pid == 1 {
@@ -181,7 +196,7 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 	record := &known{facts: Facts{Stat: stat}}
 	status, err := s.FS.Status(stat.PID, s.buffer)
 	if err != nil {
-		l.restless = l.restless || linux.Gone(err)
+		l.missed(err)
 		return nil
 	}
 	record.status = status

@@ -7,7 +7,6 @@ import (
 
 	"lastcall/internal/aside"
 	"lastcall/internal/cgroup"
-	"lastcall/internal/linux"
 	"lastcall/internal/slurm"
 )
 
@@ -31,7 +30,7 @@ func (s *Scanner) read(l *look, record *known) {
 	f.Listed = s.listed(*f)
 	text, err := s.FS.Cgroup(pid, s.buffer)
 	if err != nil {
-		l.restless = l.restless || linux.Gone(err)
+		l.missed(err)
 		return
 	}
 	f.Place = cgroup.PlaceOf(text)
@@ -41,7 +40,7 @@ func (s *Scanner) read(l *look, record *known) {
 	}
 	environ, err := s.readEnviron(f)
 	if err != nil {
-		l.restless = l.restless || linux.Gone(err)
+		l.missed(err)
 		return
 	}
 	f.Mark = slurm.ParseMark(environ)
@@ -82,6 +81,10 @@ func (s *Scanner) judgeAll(l *look) {
 		r.facts.Salloc = salloc[r.facts.Stat.Session]
 		r.verdict = s.allowed(Judge(s.Scope, r.facts))
 		r.proof = proofOf(r.facts, r.verdict.Evidence)
+		if proven := l.records[pid].verdict; r.verdict == (Verdict{}) && proven.Evidence != NoEvidence {
+			// Its parent may be dead by now, which made it kin.
+			r.verdict, r.proof = proven, l.records[pid].proof
+		}
 		l.otherJobs = l.otherJobs || otherJob(s.Scope, r.facts)
 	}
 	if s.Rules.Kin {
@@ -159,7 +162,7 @@ func isLoginServer(comm string) bool {
 
 // result sorts the pass into what is claimed and what is spared.
 func (s *Scanner) result(l *look) Result {
-	result := Result{Restless: l.restless}
+	result := Result{Restless: l.restless, Unread: l.unread}
 	for _, pid := range l.order {
 		r := l.relatives[pid]
 		if s.parents[pid] {
@@ -168,6 +171,7 @@ func (s *Scanner) result(l *look) Result {
 		f := r.facts
 		switch {
 		case r.verdict.Evidence != NoEvidence:
+			l.records[pid].verdict, l.records[pid].proof = r.verdict, r.proof
 			result.Claimed = append(result.Claimed, Claimed{
 				Stat: f.Stat, Status: l.records[pid].status, Evidence: r.verdict.Evidence, Proof: r.proof,
 			})

@@ -29,6 +29,7 @@ type target struct {
 	index     map[reaper.Key]int
 	lasts     map[reaper.Key]bool
 	spared    map[proc.Key]bool
+	unread    bool
 
 	held  []locks.Held
 	fates []locks.Fate
@@ -45,6 +46,10 @@ func (t *target) Look(until time.Time) (reaper.Seen, error) {
 	result, err := t.scanner.Look(until)
 	if err != nil {
 		return reaper.Seen{}, err
+	}
+	if result.Unread != nil && !t.unread {
+		t.unread = true
+		t.run.warn("a process could not be read: " + result.Unread.Error())
 	}
 	seen := reaper.Seen{Restless: result.Restless}
 	if t.holdsLive && result.LiveStep {

@@ -105,11 +105,15 @@ func ParseStatus(text []byte) (Status, error) {
 	return s, nil
 }
 
-// users reads "real effective saved filesystem".
+// users reads "real effective saved filesystem", tabs between.
 func users(value []byte) (uid, effective uint32, bad bool) {
-	fields := fieldReader{rest: value}
-	uid, effective = uint32(fields.number()), uint32(fields.number())
-	return uid, effective, fields.bad
+	fields := bytes.Fields(value)
+	if len(fields) < 2 {
+		return 0, 0, true
+	}
+	first, ok := number(fields[0])
+	second, ok2 := number(fields[1])
+	return uint32(first), uint32(second), !ok || !ok2 || first > 1<<32-1 || second > 1<<32-1
 }
 
 func small(value []byte) (int, bool) {
