@@ -1,0 +1,112 @@
+// Command misbehave plays what jobs leave behind: processes that ignore,
+// block or catch SIGTERM, fork without end, hide, hold locks, or call
+// themselves names. It is a test helper; every mode ends by itself after
+// -max, so that no test leaves anything for ever.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// options are the ways to misbehave.
+type options struct {
+	term       string
+	finish     time.Duration
+	finishBy   string
+	finishFile string
+	children   int
+	threads    int
+	daemon     bool
+	setsid     bool
+	cleanEnv   bool
+	exit       bool
+	zombie     bool
+	stopped    bool
+	forkRate   int
+	forkChain  bool
+	link       time.Duration
+	childLife  time.Duration
+	locks      list
+	shared     bool
+	passLock   bool
+	name       string
+	uid        int
+	env        list
+	cgroup     string
+	ready      string
+	max        time.Duration
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, " ") }
+
+func (l *list) Set(value string) error {
+	*l = append(*l, value)
+	return nil
+}
+
+func define(o *options, flags *flag.FlagSet) {
+	flags.StringVar(&o.term, "term", "default", "what SIGTERM does: default, ignore, block, catch, sigwait")
+	flags.DurationVar(&o.finish, "finish", 0, "with catch and sigwait: work this long before the end")
+	flags.StringVar(&o.finishBy, "finish-by", "sleep", "how: cpu, write, sleep")
+	flags.StringVar(&o.finishFile, "finish-file", "", "write \"saved\" to this file at the end of that work")
+	flags.IntVar(&o.children, "children", 0, "so many children that do the same")
+	flags.IntVar(&o.threads, "threads", 0, "so many more threads")
+	flags.BoolVar(&o.daemon, "daemon", false, "fork twice, with a session of its own")
+	flags.BoolVar(&o.setsid, "setsid", false, "a session of its own")
+	flags.BoolVar(&o.cleanEnv, "clean-env", false, "an empty environment")
+	flags.BoolVar(&o.exit, "exit", false, "leave it in the background and exit once it is ready")
+	flags.BoolVar(&o.zombie, "zombie-leader", false, "the first thread exits, another lives on")
+	flags.BoolVar(&o.stopped, "stopped", false, "stop itself with SIGSTOP")
+	flags.IntVar(&o.forkRate, "fork-rate", 0, "start so many children a second")
+	flags.BoolVar(&o.forkChain, "fork-chain", false, "each process starts the next and exits")
+	flags.DurationVar(&o.link, "link", 5*time.Millisecond, "how long a link of the chain lives")
+	flags.DurationVar(&o.childLife, "child-life", time.Second, "how long the children of -fork-rate live")
+	flags.Var(&o.locks, "lock", "kind:path, kind one of flock, posix, ofd, lease; may be repeated")
+	flags.BoolVar(&o.shared, "lock-shared", false, "take read locks")
+	flags.BoolVar(&o.passLock, "pass-lock", false, "a child keeps the locked descriptor, the taker exits")
+	flags.StringVar(&o.name, "name", "", "call itself this; \\n, \\x1b and the like are understood")
+	flags.IntVar(&o.uid, "uid", 0, "become this user and group")
+	flags.Var(&o.env, "env", "NAME=value to plant; may be repeated")
+	flags.StringVar(&o.cgroup, "cgroup", "", "move to the cgroup at this folder first")
+	flags.StringVar(&o.ready, "ready", "", "append \"PID START\" of each living process to this file")
+	flags.DurationVar(&o.max, "max", 2*time.Minute, "end after this long in any case")
+}
+
+func main() {
+	var o options
+	flags := flag.NewFlagSet("misbehave", flag.ExitOnError)
+	define(&o, flags)
+	_ = flags.Parse(os.Args[1:])
+	if err := o.run(); err != nil {
+		fmt.Fprintln(os.Stderr, "misbehave:", err)
+		os.Exit(1)
+	}
+}
+
+// run goes through the stages: become what is asked (each step that needs a
+// new process starts this program again without the flag that is done), then
+// live.
+func (o *options) run() error {
+	go o.endAfterMax()
+	if o.cgroup != "" {
+		if err := os.WriteFile(o.cgroup+"/cgroup.procs", []byte("0"), 0); err != nil {
+			return err
+		}
+	}
+	if again, err := o.become(); again || err != nil {
+		return err
+	}
+	return o.live()
+}
+
+func (o *options) endAfterMax() {
+	time.Sleep(o.max)
+	os.Exit(3)
+}
