@@ -1,0 +1,270 @@
+// Package cluster starts and stops a private real Slurm on this host: its own
+// munged with its own key, slurmctld, and any number of slurmd, all on
+// loopback and in one temporary folder. Several may run at once.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Options is what a cluster is to be like.
+type Options struct {
+	Nodes      int      // how many slurmd, 1 if zero
+	Proctrack  string   // "linuxproc" if empty, "cgroup", "pgid"
+	TaskPlugin string   // "none" if empty, "cgroup"
+	KillWait   int      // seconds, 5 if zero
+	Conf       []string // more lines for slurm.conf
+	Epilog     string   // path of the program, "" for none
+	TaskEpilog string
+	FirstJob   int // number of the first job, 1 if zero
+}
+
+// Cluster is a running Slurm.
+type Cluster struct {
+	Name    string
+	Dir     string
+	Nodes   []string
+	options Options
+	ports   []int
+	daemons []*daemon
+}
+
+// daemon is one of the cluster's programs; done is closed when it has ended.
+type daemon struct {
+	name    string
+	command *exec.Cmd
+	done    chan struct{}
+}
+
+// Start starts a cluster and waits until all its nodes are idle. On an error
+// everything that was started is stopped again.
+func Start(ctx context.Context, options Options) (*Cluster, error) {
+	options = withDefaults(options)
+	dir, err := os.MkdirTemp("", "lastcall-")
+	if err != nil {
+		return nil, err
+	}
+	name := "lc" + strconv.FormatUint(rand.Uint64N(36*36*36*36*36), 36)
+	c := &Cluster{Name: name, Dir: dir, options: options}
+	for i := range options.Nodes {
+		c.Nodes = append(c.Nodes, name+"n"+strconv.Itoa(i+1))
+	}
+	if err := c.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting a private Slurm: %w%s", err, c.tails()), c.Stop())
+	}
+	return c, nil
+}
+
+func withDefaults(o Options) Options {
+	o.Nodes = max(o.Nodes, 1)
+	if o.Proctrack == "" {
+		o.Proctrack = "linuxproc"
+	}
+	if o.TaskPlugin == "" {
+		o.TaskPlugin = "none"
+	}
+	if o.KillWait == 0 {
+		o.KillWait = 5
+	}
+	o.FirstJob = max(o.FirstJob, 1)
+	return o
+}
+
+func (c *Cluster) start(ctx context.Context) error {
+	if os.Getuid() != 0 {
+		return errors.New("only root can start a Slurm that runs jobs of several users")
+	}
+	if err := c.folders(); err != nil {
+		return err
+	}
+	var err error
+	if c.ports, err = freePorts(1 + len(c.Nodes)); err != nil {
+		return err
+	}
+	if err := c.configure(); err != nil {
+		return err
+	}
+	if err := c.startMunge(ctx); err != nil {
+		return err
+	}
+	if err := c.launch("slurmctld", "slurmctld", "-D", "-i", "-f", c.Conf()); err != nil {
+		return err
+	}
+	for _, node := range c.Nodes {
+		if err := c.launch(node, "slurmd", "-D", "-N", node, "-f", c.Conf()); err != nil {
+			return err
+		}
+	}
+	return c.waitIdle(ctx)
+}
+
+// launch starts one daemon in a session of its own, so that Ctrl-C in the
+// terminal leaves the order of stopping to Stop.
+func (c *Cluster) launch(name, program string, args ...string) error {
+	log, err := os.OpenFile(c.path(name+".out"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	command := exec.Command(program, args...)
+	command.Env = c.environ()
+	command.Dir = "/"
+	command.Stdout, command.Stderr = log, log
+	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("%s: %w", program, err)
+	}
+	d := &daemon{name: name, command: command, done: make(chan struct{})}
+	c.daemons = append(c.daemons, d)
+	go func() {
+		_ = command.Wait()
+		close(d.done)
+	}()
+	return nil
+}
+
+func (c *Cluster) environ() []string {
+	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SLURM_CONF=" + c.Conf(), "HOME=/root"}
+}
+
+func (c *Cluster) startMunge(ctx context.Context) error {
+	if err := c.launch(
+		"munge", "munged", "--foreground", "--force", "--num-threads=2", "--key-file="+c.path("munge/key"),
+		"--socket="+c.path("munge/socket"), "--pid-file="+c.path("munge/pid"), "--log-file="+c.path("munge/log"),
+		"--seed-file="+c.path("munge/seed"),
+	); err != nil {
+		return err
+	}
+	return until(ctx, 10*time.Second, "munged to listen", func() bool {
+		_, err := os.Stat(c.path("munge/socket"))
+		return err == nil
+	})
+}
+
+func (c *Cluster) waitIdle(ctx context.Context) error {
+	err := until(ctx, 30*time.Second, "all nodes to be idle", func() bool {
+		if c.ended() != "" {
+			return true
+		}
+		text, err := c.Run(ctx, "sinfo", "-h", "-N", "-o", "%T")
+		return err == nil && strings.Count(text, "idle") == len(c.Nodes) && !strings.Contains(text, "*")
+	})
+	if name := c.ended(); name != "" {
+		return fmt.Errorf("%s has ended at once", name)
+	}
+	return err
+}
+
+// until asks every 20 ms until the answer is yes.
+func until(ctx context.Context, most time.Duration, what string, yes func() bool) error {
+	for end := time.Now().Add(most); ; {
+		if yes() {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("waited %s for %s in vain", most, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (c *Cluster) path(name string) string { return filepath.Join(c.Dir, name) }
+
+// Conf returns the path of slurm.conf.
+func (c *Cluster) Conf() string { return c.path("etc/slurm.conf") }
+
+// Log returns the log of a node's slurmd, or of "slurmctld".
+func (c *Cluster) Log(name string) string {
+	text, _ := os.ReadFile(c.path(name + ".log"))
+	return string(text)
+}
+
+// tails returns the ends of all logs, for errors.
+func (c *Cluster) tails() string {
+	var b strings.Builder
+	for _, name := range append([]string{"munge", "slurmctld"}, c.Nodes...) {
+		for _, ending := range []string{".out", ".log"} {
+			text, _ := os.ReadFile(c.path(name + ending))
+			if len(text) > 1500 {
+				text = text[len(text)-1500:]
+			}
+			if len(text) > 0 {
+				fmt.Fprintf(&b, "\n--- %s%s:\n%s", name, ending, text)
+			}
+		}
+	}
+	return b.String()
+}
+
+// Stop ends the daemons, by pid, and removes the folder and the cluster's own
+// empty cgroups. It may be called again.
+func (c *Cluster) Stop() error {
+	for i := len(c.daemons) - 1; i >= 0; i-- {
+		c.daemons[i].stop()
+	}
+	c.daemons = nil
+	c.removeCgroups()
+	if c.Dir == "" {
+		return nil
+	}
+	err := os.RemoveAll(c.Dir)
+	c.Dir = ""
+	return err
+}
+
+// stop asks, waits 5 s, and ends.
+func (d *daemon) stop() {
+	_ = d.command.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.done:
+	case <-time.After(5 * time.Second):
+		_ = d.command.Process.Kill()
+		<-d.done
+	}
+}
+
+// ended returns the name of a daemon that is not running any more.
+func (c *Cluster) ended() string {
+	for _, d := range c.daemons {
+		select {
+		case <-d.done:
+			return d.name
+		default:
+		}
+	}
+	return ""
+}
+
+// removeCgroups removes the version 1 folders of this cluster's nodes, as far
+// as they are empty.
+func (c *Cluster) removeCgroups() {
+	for _, node := range c.Nodes {
+		tops, _ := filepath.Glob("/sys/fs/cgroup/*/slurm_" + node)
+		for _, top := range tops {
+			removeTree(top)
+		}
+	}
+}
+
+func removeTree(folder string) {
+	entries, _ := os.ReadDir(folder)
+	for _, entry := range entries {
+		if entry.IsDir() {
+			removeTree(filepath.Join(folder, entry.Name()))
+		}
+	}
+	_ = syscall.Rmdir(folder)
+}
