@@ -1,0 +1,134 @@
+// Package report reads the records the hooks wrote. It is for programs that
+// may be large: the hooks themselves only write.
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Record is one line of the log; docs/record.md describes each key.
+type Record struct {
+	Version   int       `json:"version"`
+	Time      time.Time `json:"time"`
+	Program   string    `json:"program"`
+	Release   string    `json:"release"`
+	Hook      string    `json:"hook"`
+	Mode      string    `json:"mode"`
+	Config    string    `json:"config"`
+	Cluster   string    `json:"cluster"`
+	Node      string    `json:"node"`
+	Job       uint32    `json:"job"`
+	HetLeader uint32    `json:"het_leader"`
+	SLUID     string    `json:"sluid"`
+	Step      string    `json:"step"`
+	User      string    `json:"user"`
+	UID       int64     `json:"uid"`
+	RunInJob  bool      `json:"run_in_job"`
+	Verdict   string    `json:"verdict"`
+	ExitCode  int       `json:"exit_code"`
+	Counts    Counts    `json:"counts"`
+	Phases    Phases    `json:"phases"`
+	Looks     int       `json:"looks"`
+	Method    string    `json:"method"`
+	Escalated string    `json:"escalated"`
+	Processes []Process `json:"processes"`
+	Locks     []Lock    `json:"locks"`
+	Omitted   int       `json:"omitted"`
+	Warnings  []string  `json:"warnings"`
+}
+
+// Counts sums a run up.
+type Counts struct {
+	Survivors  int `json:"survivors"`
+	Exited     int `json:"exited"`
+	Terminated int `json:"terminated"`
+	Killed     int `json:"killed"`
+	Unkillable int `json:"unkillable"`
+	Left       int `json:"left"`
+	Spared     int `json:"spared"`
+	Locks      int `json:"locks"`
+	LocksFreed int `json:"locks_freed"`
+}
+
+// Phases holds the durations in milliseconds.
+type Phases struct {
+	Identity float64 `json:"identity_ms"`
+	Claim    float64 `json:"claim_ms"`
+	Ladder   float64 `json:"ladder_ms"`
+	Locks    float64 `json:"locks_ms"`
+	Total    float64 `json:"total_ms"`
+}
+
+// Process is one process of a record.
+type Process struct {
+	PID      int      `json:"pid"`
+	Start    uint64   `json:"start"`
+	Parent   int      `json:"ppid"`
+	Session  int      `json:"session"`
+	UID      uint32   `json:"uid"`
+	Comm     string   `json:"comm"`
+	Command  string   `json:"command"`
+	State    string   `json:"state"`
+	Sigterm  string   `json:"sigterm"`
+	Evidence string   `json:"evidence"`
+	Proof    string   `json:"proof"`
+	Spared   string   `json:"spared"`
+	Threads  int      `json:"threads"`
+	Age      float64  `json:"age_ms"`
+	CPU      float64  `json:"cpu_ms"`
+	Resident uint64   `json:"resident"`
+	Wchan    string   `json:"wchan"`
+	Syscall  string   `json:"syscall"`
+	Stack    []string `json:"stack"`
+	Locks    int      `json:"locks"`
+	Outcome  string   `json:"outcome"`
+	Took     float64  `json:"took_ms"`
+}
+
+// Lock is one lock of a record.
+type Lock struct {
+	Kind    string  `json:"kind"`
+	Mode    string  `json:"mode"`
+	Device  string  `json:"device"`
+	Inode   uint64  `json:"inode"`
+	Start   uint64  `json:"start"`
+	End     string  `json:"end"`
+	Path    string  `json:"path"`
+	Taker   int     `json:"taker"`
+	Holders []Party `json:"holders"`
+	Fate    string  `json:"fate"`
+	HeldBy  []Party `json:"held_by"`
+	Waiters []Party `json:"waiters"`
+}
+
+// Party is a process beside a lock.
+type Party struct {
+	PID  int    `json:"pid"`
+	Comm string `json:"comm"`
+	UID  uint32 `json:"uid"`
+}
+
+// maxLine is the most one line may be long, in bytes: twice what is written.
+const maxLine = 2 << 20
+
+// Read reads records, one a line, and calls use for each. The error names the
+// first line that is no record; those before it were used.
+func Read(from io.Reader, use func(Record)) error {
+	lines := bufio.NewScanner(from)
+	lines.Buffer(make([]byte, 64<<10), maxLine)
+	for number := 1; lines.Scan(); number++ {
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
+		var record Record
+		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
+			return fmt.Errorf("line %d is no record: %w", number, err)
+		}
+		use(record)
+	}
+	return lines.Err()
+}

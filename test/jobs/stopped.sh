@@ -1,0 +1,3 @@
+#!/bin/bash
+# Leaves a stopped process.
+"$MISBEHAVE" -stopped -setsid -exit -ready "$OUT/ready"
