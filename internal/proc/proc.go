@@ -100,9 +100,10 @@ const MaxEnviron = 2 << 20
 // in state D; package aside is for those.
 func (fs FS) Environ(pid int, buffer []byte) ([]byte, error) {
 	text, err := linux.ReadAll(fs.Path(pid, "environ"), buffer, MaxEnviron)
-	if err != nil || len(text) > 0 {
+	if err == nil && len(text) > 0 || err != nil && !linux.Gone(err) {
 		return text, err
 	}
+	// A leader that has exited has no memory any more: ESRCH.
 	tids, _ := fs.Tasks(pid)
 	for _, tid := range tids {
 		if tid == pid {
@@ -113,7 +114,7 @@ func (fs FS) Environ(pid int, buffer []byte) ([]byte, error) {
 			return text, nil
 		}
 	}
-	return nil, nil
+	return nil, err
 }
 
 // CommandLine reads at most the length of buffer of the arguments of a
