@@ -3,6 +3,7 @@ module lastcall
 go 1.26.8
 
 require (
+	github.com/containerd/cgroups/v3 v3.1.3
 	github.com/google/go-cmp v0.7.0
 	github.com/pelletier/go-toml/v2 v2.4.3
 	go.uber.org/zap v1.28.0
@@ -10,6 +11,6 @@ require (
 )
 
 require (
-	github.com/stretchr/testify v1.8.4 // indirect
+	github.com/moby/sys/userns v0.1.0 // indirect
 	go.uber.org/multierr v1.10.0 // indirect
 )

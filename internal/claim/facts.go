@@ -38,6 +38,7 @@ const (
 	OtherStep     Reason = "other-step"    // of a step, or a task, that is not over
 	OtherRun      Reason = "other-run"     // of another run of the same job id
 	OtherCluster  Reason = "other-cluster" // of a cluster or node with another name
+	Hidden        Reason = "hidden-parent" // a process that cannot be seen is above it: maybe another job's slurmstepd
 	LiveStep      Reason = "live-step"     // a slurmstepd still runs the job here
 	LoginSession  Reason = "login"         // in a login session or a user's own services
 	Allocation    Reason = "salloc"        // in the terminal session of a waiting salloc
@@ -49,20 +50,21 @@ const (
 
 // Facts is what is known about one process when it is judged.
 type Facts struct {
-	Stat       proc.Stat
-	UID        uint32 // real user
-	Place      cgroup.Place
-	Member     bool        // listed in a group of this job that is on this node
-	Mark       slurm.Mark  // of its environment; zero if that could not be read
-	Above      slurm.Title // the living slurmstepd it descends from
-	HasAbove   bool
-	AboveHook  bool // that slurmstepd is the one the hook runs under
-	SlurmsOwn  bool // a program of Slurm: root's, with Slurm's name and executable
-	SameCgroup bool // in the very cgroup the hook was started in
-	Salloc     bool // shares the terminal session of a salloc
-	LoginTree  bool // is or descends from a login server, or has a terminal
-	Listed     bool // on the site's spare list
-	Started    time.Time
+	Stat        proc.Stat
+	UID         uint32 // real user
+	Place       cgroup.Place
+	Member      bool        // listed in a group of this job that is on this node
+	Mark        slurm.Mark  // of its environment; zero if that could not be read
+	Above       slurm.Title // the living slurmstepd it descends from
+	HasAbove    bool
+	AboveHook   bool // that slurmstepd is the one the hook runs under
+	HiddenAbove bool // it descends from a process that cannot be seen (hidepid, another user's)
+	SlurmsOwn   bool // a program of Slurm: root's, with Slurm's name and executable
+	SameCgroup  bool // in the very cgroup the hook was started in
+	Salloc      bool // shares the terminal session of a salloc
+	LoginTree   bool // is or descends from a login server, or has a terminal
+	Listed      bool // on the site's spare list
+	Started     time.Time
 }
 
 // Scope is whose processes are looked for.

@@ -97,6 +97,8 @@ func refuse(scope Scope, f Facts) Reason {
 		return LiveStep
 	case f.HasAbove && !f.AboveHook:
 		return OtherJob
+	case f.HiddenAbove:
+		return Hidden
 	case !f.Mark.HasTask:
 		return NoTask
 	case tooOld(scope.Job, f):

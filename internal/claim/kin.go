@@ -48,7 +48,7 @@ func kinPossible(scope Scope, f Facts) bool {
 	switch {
 	case f.UID != scope.Job.UID, tooOld(scope.Job, f):
 		return false
-	case f.HasAbove && !f.AboveHook:
+	case f.HasAbove && !f.AboveHook, f.HiddenAbove:
 		return false
 	case scope.Job.UID == 0 && !f.SameCgroup:
 		return false

@@ -2,6 +2,7 @@ package claim
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"lastcall/internal/cgroup"
@@ -105,6 +106,7 @@ type look struct {
 	relatives map[int]*relative
 	records   map[int]*known
 	stepds    map[int]*known // living slurmstepd, by pid
+	present   map[int]bool   // all that were looked at, also root's own
 	order     []int
 	restless  bool
 	otherJobs bool
@@ -127,7 +129,7 @@ func (l *look) missed(err error) {
 func (s *Scanner) Look(until time.Time) (Result, error) {
 	l := &look{
 		members: map[int]bool{}, relatives: map[int]*relative{},
-		records: map[int]*known{}, stepds: map[int]*known{},
+		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]bool{},
 	}
 	for _, group := range s.Groups() {
 		cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
@@ -162,6 +164,7 @@ func (s *Scanner) visit(l *look, pid int) {
 	if owner != uid && owner != 0 && !l.members[pid] {
 		return
 	}
+	l.present[pid] = true
 	stat, err := s.FS.Stat(pid, s.buffer)
 	if err != nil {
 		if owner == uid {
@@ -202,7 +205,7 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 	record.status = status
 	record.facts.UID = status.UID
 	if status.UID == 0 && isSlurmName(stat.Comm) {
-		record.facts.SlurmsOwn = s.slurmsExecutable(stat.PID)
+		record.facts.SlurmsOwn = s.slurmsExecutable(stat.PID, stat.Comm)
 		if line, err := s.FS.CommandLine(stat.PID, s.buffer); err == nil && record.facts.SlurmsOwn {
 			record.title, record.titled = slurm.ParseTitle(line)
 		}
@@ -225,24 +228,13 @@ func isSlurmName(comm string) bool {
 }
 
 // slurmsExecutable makes sure that a process of root with Slurm's name is
-// Slurm's: a job of root could call itself anything. Where the link cannot be
-// read the name is believed, since that only spares.
-func (s *Scanner) slurmsExecutable(pid int) bool {
+// Slurm's: a job of root could call itself anything. Distributions add an
+// ending (Debian: slurmstepd-wlm), and the link of a replaced program says
+// " (deleted)". Where the link cannot be read the name is believed, since
+// that only spares.
+func (s *Scanner) slurmsExecutable(pid int, comm string) bool {
 	path, err := s.FS.Executable(pid)
-	if err != nil {
-		return true
-	}
-	for i := len(path) - 1; i >= 0; i-- {
-		if path[i] == '/' {
-			path = path[i+1:]
-			break
-		}
-	}
-	const deleted = " (deleted)"
-	if len(path) > len(deleted) && path[len(path)-len(deleted):] == deleted {
-		path = path[:len(path)-len(deleted)]
-	}
-	return isSlurmName(path)
+	return err != nil || strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], comm)
 }
 
 // startTime turns clock ticks since boot into a time.

@@ -134,7 +134,7 @@ func (s *Scanner) allocationSessions(l *look) map[int]bool {
 // below a login.
 func (s *Scanner) place(l *look, r *relative) {
 	f := &r.facts
-	f.HasAbove, f.AboveHook = false, false
+	f.HasAbove, f.AboveHook, f.HiddenAbove = false, false, false
 	f.LoginTree = f.Place.Login || f.Stat.Terminal != 0 || isLoginServer(f.Stat.Comm)
 	for pid, steps := f.Stat.Parent, 0; pid > 1 && steps < 1000; steps++ {
 		if stepd, ok := l.stepds[pid]; ok {
@@ -143,6 +143,7 @@ func (s *Scanner) place(l *look, r *relative) {
 		}
 		above, ok := l.records[pid]
 		if !ok {
+			f.HiddenAbove = !l.present[pid] && !s.parents[pid]
 			return
 		}
 		f.LoginTree = f.LoginTree || isLoginServer(above.facts.Stat.Comm)

@@ -41,6 +41,8 @@ func (r *run) identifyStep(scope *claim.Scope, place cgroup.Place) error {
 	if uid := os.Getuid(); int64(scope.Job.UID) != int64(uid) {
 		return fmt.Errorf("SLURM_JOB_UID=%d: this program runs as user %d: %w", scope.Job.UID, uid, slurm.ErrIdentity)
 	}
+	// A task is told of restarts only if there were any.
+	scope.Job.Restarts = max(scope.Job.Restarts, 0)
 	mark := slurm.ParseMark(joined(r.environment))
 	scope.Launcher = mark.Launcher
 	scope.Step = mark.Step

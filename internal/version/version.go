@@ -10,7 +10,11 @@ var (
 )
 
 // Line returns what -version prints: the program, its version, the commit it
-// was built from and the Go it was built with.
-func Line(program string) string {
-	return "lastcall " + program + " " + Version + ", commit " + Commit + ", " + runtime.Version()
+// was built from and the Go it was built with. hook is empty for lastcall
+// itself.
+func Line(hook string) string {
+	if hook != "" {
+		hook += " "
+	}
+	return "lastcall " + hook + Version + ", commit " + Commit + ", " + runtime.Version()
 }

@@ -66,11 +66,6 @@ func (l Lock) file() file {
 	return file{kind: l.Kind, device: l.Device, inode: l.Inode, start: l.Start, end: l.End}
 }
 
-// sameFile says whether both locks are on the same file.
-func (l Lock) sameFile(other Lock) bool {
-	return l.Device == other.Device && l.Inode == other.Inode
-}
-
 // Holder is a process that has the lock: through this descriptor of this
 // thread.
 type Holder struct {

@@ -55,7 +55,7 @@ type site struct {
 	seen int // bytes of the log that were read
 }
 
-// newSite starts a cluster; toml is what lastcall.toml says beside the path
+// newSite starts a cluster; toml is what lastcall.toml says besides the path
 // of the log.
 func newSite(t *testing.T, options cluster.Options, toml string) *site {
 	t.Helper()

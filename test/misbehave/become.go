@@ -12,11 +12,13 @@ import (
 	"unsafe"
 )
 
+// self is the path of this program: processes are named after it.
+var self, _ = os.Executable()
+
 // again starts this program once more with the arguments changed; attributes
 // are those of the new process.
 func (o *options) again(o2 options, attributes *syscall.SysProcAttr, files ...*os.File) (*exec.Cmd, error) {
-	command := exec.Command("/proc/self/exe", o2.arguments()...)
-	command.Args[0] = os.Args[0]
+	command := exec.Command(self, o2.arguments()...)
 	command.Env = os.Environ()
 	if o.cleanEnv {
 		command.Env = []string{}
@@ -134,9 +136,15 @@ func (o options) arguments() []string {
 		name string
 		on   bool
 	}{
-		{"-daemon", o.daemon}, {"-setsid", o.setsid}, {"-clean-env", o.cleanEnv}, {"-exit", o.exit},
-		{"-zombie-leader", o.zombie}, {"-stopped", o.stopped}, {"-fork-chain", o.forkChain},
-		{"-lock-shared", o.shared}, {"-pass-lock", o.passLock},
+		{"-daemon", o.daemon},
+		{"-setsid", o.setsid},
+		{"-clean-env", o.cleanEnv},
+		{"-exit", o.exit},
+		{"-zombie-leader", o.zombie},
+		{"-stopped", o.stopped},
+		{"-fork-chain", o.forkChain},
+		{"-lock-shared", o.shared},
+		{"-pass-lock", o.passLock},
 	} {
 		if flag.on {
 			args = append(args, flag.name)

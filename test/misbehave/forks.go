@@ -20,7 +20,7 @@ func (o *options) fork() {
 
 // spawn starts this program again as cheaply as Go can.
 func (o *options) spawn(child options) (int, error) {
-	return syscall.ForkExec("/proc/self/exe", append([]string{os.Args[0]}, child.arguments()...), &syscall.ProcAttr{
+	return syscall.ForkExec(self, append([]string{self}, child.arguments()...), &syscall.ProcAttr{
 		Env: os.Environ(), Files: []uintptr{0, 1, 2},
 	})
 }

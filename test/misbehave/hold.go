@@ -17,7 +17,7 @@ const (
 // that inherits the descriptors, and returns true: the taker exits and the
 // kernel goes on naming it.
 func (o *options) takeLocks() (bool, error) {
-	var files []*os.File
+	files := o.held
 	for _, lock := range o.locks {
 		kind, path, ok := strings.Cut(lock, ":")
 		if !ok {
@@ -30,7 +30,8 @@ func (o *options) takeLocks() (bool, error) {
 		files = append(files, file)
 	}
 	if !o.passLock {
-		held = files
+		// The descriptors are for life: nothing may close them.
+		o.held = files
 		return false, nil
 	}
 	child := *o
@@ -38,9 +39,6 @@ func (o *options) takeLocks() (bool, error) {
 	_, err := o.again(child, nil, files...)
 	return true, err
 }
-
-// held keeps the files from being closed by the collector.
-var held []*os.File
 
 func (o *options) take(kind, path string) (*os.File, error) {
 	flags, flock, posix := os.O_RDWR, syscall.LOCK_EX, int16(syscall.F_WRLCK)

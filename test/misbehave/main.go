@@ -39,6 +39,7 @@ type options struct {
 	cgroup     string
 	ready      string
 	max        time.Duration
+	held       []*os.File // with their locks, for life
 }
 
 // list is a flag that may be given several times.

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/containerd/cgroups/v3"
+
+	"lastcall/internal/config"
+	"lastcall/internal/hook"
+)
+
+// showConfig prints what the hooks would go by. Trouble with the file is an
+// error here, where somebody reads it.
+func showConfig(arguments []string, out io.Writer) error {
+	explicit, folder := "", ""
+	if len(arguments) > 0 {
+		explicit = arguments[0]
+	}
+	if program, err := os.Executable(); err == nil {
+		folder = filepath.Dir(program)
+	}
+	settings, source, err := config.Load(explicit, folder)
+	if source == "" {
+		source = "none; these are the defaults"
+	}
+	fmt.Fprintf(out, "file        %s\nmode        %s\nlog         %s\nspare users %s\nspare names %s\n", source, settings.Mode,
+		settings.LogPath, strings.Join(settings.Spare.Users, ", "), strings.Join(settings.Spare.Commands, ", "))
+	showHook(out, "epilog", settings.Epilog)
+	showHook(out, "taskepilog", settings.TaskEpilog)
+	fmt.Fprintf(out, "cgroups     %s\n", cgroupMode())
+	if _, err := os.Stat(hook.OffSwitch); err == nil {
+		fmt.Fprintf(out, "switched off on this node by %s\n", hook.OffSwitch)
+	}
+	return err
+}
+
+func showHook(out io.Writer, name string, h config.Hook) {
+	var claims []string
+	for _, claim := range []struct {
+		name string
+		on   bool
+	}{{"cgroup", h.Claims.Cgroup}, {"environ", h.Claims.Environ}, {"kin", h.Claims.Kin}, {"uid", h.Claims.UID}} {
+		if claim.on {
+			claims = append(claims, claim.name)
+		}
+	}
+	state := "on"
+	if !h.Enabled {
+		state = "off"
+	}
+	fmt.Fprintf(out, "%-11s %s, grace %s (%s if all ignore SIGTERM), deadline %s, claims by %s", name, state,
+		h.Grace, h.IgnoredGrace, h.Deadline, strings.Join(claims, ", "))
+	if h.Scope != "" {
+		fmt.Fprintf(out, ", for each %s", h.Scope)
+	}
+	if h.Drain {
+		fmt.Fprint(out, ", drains the node for the unkillable")
+	}
+	fmt.Fprintln(out)
+}
+
+func cgroupMode() string {
+	switch cgroups.Mode() {
+	case cgroups.Unified:
+		return "version 2"
+	case cgroups.Hybrid:
+		return "version 1, with a version 2 hierarchy beside it"
+	case cgroups.Legacy:
+		return "version 1"
+	}
+	return "none"
+}

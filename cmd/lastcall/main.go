@@ -1,0 +1,50 @@
+// Command lastcall is for people: it checks the configuration and shows what
+// the hooks wrote down.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"lastcall/internal/version"
+)
+
+const usage = `lastcall ends what Slurm jobs leave on their nodes.
+
+  lastcall config [FILE]       check the configuration and show what holds
+  lastcall log [-job N] [FILE] show what the hooks wrote down, for reading
+  lastcall version
+
+The hooks themselves (epilog, taskepilog) are run by Slurm.
+`
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run does what the arguments say and returns the exit code: 0 for success,
+// 1 for trouble, 2 for arguments that mean nothing.
+func run(arguments []string, out, wrong io.Writer) int {
+	command := "help"
+	if len(arguments) > 0 {
+		command = arguments[0]
+	}
+	var err error
+	switch command {
+	case "version", "-version", "--version":
+		fmt.Fprintln(out, version.Line(""))
+	case "config":
+		err = showConfig(arguments[1:], out)
+	case "log":
+		err = showLog(arguments[1:], out)
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(out, usage)
+	default:
+		fmt.Fprintf(wrong, "lastcall: there is no command %.40q\n\n%s", command, usage)
+		return 2
+	}
+	if err != nil {
+		fmt.Fprintln(wrong, "lastcall:", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,30 @@
+package report
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestReadNamesTheBadLine(t *testing.T) {
+	n := 0
+	err := Read(strings.NewReader("{\"job\":1}\n\n{\"job\":\"x\"}\n"), func(r Record) {
+		n++
+		if r.Job != 1 {
+			t.Errorf("job %d", r.Job)
+		}
+	})
+	if n != 1 || err == nil || !strings.HasPrefix(err.Error(), "line 3 is no record") {
+		t.Errorf("%d records, %v", n, err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add("{\"version\":1,\"processes\":[{\"pid\":1}]}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		n := 0
+		_ = Read(strings.NewReader(text), func(Record) { n++ })
+		if n > strings.Count(text, "\n")+1 {
+			t.Errorf("%d records in %q", n, text)
+		}
+	})
+}
