@@ -12,26 +12,6 @@ import (
 // architecture Slurm runs on (include/asm-generic/param.h).
 const Tick = 10 * time.Millisecond
 
-// Boot returns when the machine started, from the btime line of /proc/stat
-// (proc(5)), to the second.
-func (fs FS) Boot() (time.Time, error) {
-	path := string(fs) + "/stat"
-	text, err := linux.ReadAll(path, make([]byte, 16<<10), 1<<20)
-	if err != nil {
-		return time.Time{}, err
-	}
-	for line := range bytes.Lines(text) {
-		value, ok := bytes.CutPrefix(line, []byte("btime "))
-		if !ok {
-			continue
-		}
-		if seconds, ok := number(bytes.TrimSpace(value)); ok {
-			return time.Unix(int64(seconds), 0).UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%s: no btime line: %w", path, ErrFormat)
-}
-
 // Uptime returns the clock ticks since boot, from /proc/uptime: the clock
 // that start times are in.
 func (fs FS) Uptime() (uint64, error) {
