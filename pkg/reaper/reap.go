@@ -219,7 +219,8 @@ func (r *run) signal(m *member, signal syscall.Signal, now time.Duration) {
 func (r *run) wait(most time.Duration) {
 	until := r.kernel.Now() + most
 	c := r.count()
-	for {
+	// A signal may have found the last of them gone already.
+	for !c.decided() {
 		gone, err := r.kernel.Wait(r.ctx, until-r.kernel.Now())
 		if err != nil {
 			r.report.Err = err
@@ -230,7 +231,7 @@ func (r *run) wait(most time.Duration) {
 				r.lost(m)
 			}
 		}
-		if err != nil || c.decided() || r.ctx.Err() != nil || r.kernel.Now() >= until {
+		if err != nil || r.ctx.Err() != nil || r.kernel.Now() >= until {
 			break
 		}
 	}
@@ -239,8 +240,8 @@ func (r *run) wait(most time.Duration) {
 
 // counts is what a wait looks out for.
 type counts struct {
-	alive, heeding, first           int
-	someHeeding, someFirst, someOne bool
+	alive, heeding, first  int
+	someHeeding, someFirst bool
 }
 
 func (r *run) count() counts {
@@ -257,7 +258,7 @@ func (r *run) count() counts {
 			c.first++
 		}
 	}
-	c.someHeeding, c.someFirst, c.someOne = c.heeding > 0, c.first > 0, c.alive > 0
+	c.someHeeding, c.someFirst = c.heeding > 0, c.first > 0
 	return c
 }
 
@@ -274,7 +275,7 @@ func (c *counts) without(m *member) {
 // decided says that nobody is left, that all who are left ignore SIGTERM now,
 // or that the turn of those marked Last has come.
 func (c *counts) decided() bool {
-	return c.someOne && c.alive == 0 || c.someHeeding && c.heeding == 0 || c.someFirst && c.first == 0
+	return c.alive == 0 || c.someHeeding && c.heeding == 0 || c.someFirst && c.first == 0
 }
 
 // finish closes every handle and writes the report.

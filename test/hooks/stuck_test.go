@@ -1,0 +1,97 @@
+package hooks
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// frozenDisk mounts a small file system and freezes it: whoever writes to it
+// waits in the kernel, deaf to SIGKILL.
+func frozenDisk(t *testing.T, dir string) (mounted string, thaw func()) {
+	t.Helper()
+	image, mounted := dir+"/disk", dir+"/mounted"
+	do := func(name string, args ...string) {
+		t.Helper()
+		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s %v: %v: %s", name, args, err, out)
+		}
+	}
+	do("truncate", "-s", "16M", image)
+	do("/sbin/mkfs.ext4", "-q", image)
+	do("mkdir", mounted)
+	do("mount", "-o", "loop", image, mounted)
+	do("chmod", "777", mounted)
+	do("/sbin/fsfreeze", "-f", mounted)
+	done := false
+	thaw = func() {
+		if !done {
+			done = true
+			_ = exec.Command("/sbin/fsfreeze", "-u", mounted).Run()
+			for range 50 {
+				if exec.Command("umount", mounted).Run() == nil {
+					return
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+	}
+	t.Cleanup(thaw)
+	return mounted, thaw
+}
+
+func TestUnkillable(t *testing.T) {
+	for _, drain := range []bool{false, true} {
+		t.Run(fmt.Sprint("drain=", drain), func(t *testing.T) {
+			j := newJob(t, fmt.Sprintf("epilog.drain = %v\nepilog.grace = \"500ms\"\n", drain))
+			mounted, thaw := frozenDisk(t, j.dir)
+			// Asked to end, it saves to the disk that does not answer.
+			p := j.survivor("-term", "catch", "-finish-file", mounted+"/saved")
+			other := j.survivor("-term", "ignore")
+			start := time.Now()
+			r, exit, _ := j.run()
+			if took := time.Since(start); took > 8*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			want := map[bool]int{false: 0, true: 1}[drain]
+			if r.Verdict != "unkillable" || exit != want || r.Counts.Unkillable != 1 || r.Counts.Killed != 1 {
+				t.Errorf("exit code %d, want %d: %+v", exit, want, r)
+			}
+			for _, process := range r.Processes {
+				if process.PID == p.pid && (process.Outcome != "unkillable" || len(process.Stack)+len(process.Wchan) == 0) {
+					t.Errorf("the record does not say where it waits: %+v", process)
+				}
+			}
+			j.dead(other)
+			j.alive(p)
+			// A second epilog finds it in state D already, and does not hang.
+			start = time.Now()
+			r, _, _ = j.run()
+			if r.Verdict != "unkillable" || time.Since(start) > 8*time.Second {
+				t.Errorf("the second run took %s: %+v", time.Since(start), r)
+			}
+			thaw()
+			for end := time.Now().Add(5 * time.Second); p.lives() && time.Now().Before(end); {
+				time.Sleep(10 * time.Millisecond)
+			}
+			j.dead(p)
+		})
+	}
+}
+
+// With /proc mounted with hidepid root still sees all; and a hook that sees
+// nothing does nothing.
+func TestHidepid(t *testing.T) {
+	j := newJob(t, "")
+	p := j.survivor()
+	command := exec.Command("unshare", "-m", "sh", "-c", "mount -t proc -o hidepid=2 proc /proc && exec "+j.dir+"/bin/epilog")
+	command.Env = j.environment("PATH=" + os.Getenv("PATH"))
+	out, err := command.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "cleaned") {
+		t.Errorf("%v: %s", err, out)
+	}
+	j.dead(p)
+}
