@@ -143,7 +143,7 @@ func (s *Scanner) place(l *look, r *relative) {
 		}
 		above, ok := l.records[pid]
 		if !ok {
-			f.HiddenAbove = !l.present[pid] && !s.parents[pid]
+			f.HiddenAbove = !l.present[pid] && !s.parents[pid] && pid != s.self
 			return
 		}
 		f.LoginTree = f.LoginTree || isLoginServer(above.facts.Stat.Comm)
