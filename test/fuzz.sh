@@ -10,5 +10,5 @@ grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' . | sed 's/:func / /' |
 		log="$2/$(echo "${3#./}" | tr / _)-$4.log"
 		if nice -n 19 go test -run "^$" -fuzz "^$4\$" -fuzztime "$1" -parallel 1 -fuzzminimizetime 10x "$3" >"$log" 2>&1
 		then echo "ok   $3 $4"
-		else echo "FAIL $3 $4, see $log"; exit 255
+		else echo "FAIL $3 $4, see $log"; exit 1
 		fi' sh "$time" "$logs"

@@ -115,7 +115,7 @@ func (f *fieldReader) skip(n int) {
 
 func (f *fieldReader) letter() byte {
 	field := f.next()
-	if len(field) != 1 {
+	if len(field) != 1 || field[0]|0x20 < 'a' || field[0]|0x20 > 'z' {
 		f.bad = true
 		return 0
 	}

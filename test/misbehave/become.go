@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // self is the path of this program: processes are named after it.
@@ -42,6 +40,7 @@ func (o *options) become() (bool, error) {
 	if o.uid != 0 {
 		attributes.Credential = &syscall.Credential{Uid: uint32(o.uid), Gid: uint32(o.uid)}
 	}
+	before := o.readyLines()
 	switch {
 	case o.daemon:
 		// The middle process leads the new session and exits once its child
@@ -51,12 +50,12 @@ func (o *options) become() (bool, error) {
 		if _, err := o.again(middle, attributes); err != nil {
 			return true, err
 		}
-		return true, o.waitReady()
+		return true, o.waitReady(before)
 	case o.exit:
 		if _, err := o.again(rest, attributes); err != nil {
 			return true, err
 		}
-		return true, o.waitReady()
+		return true, o.waitReady(before)
 	case o.uid != 0 || o.setsid || o.cleanEnv || len(o.env) > 0:
 		command, err := o.again(rest, attributes)
 		if err != nil {
@@ -64,64 +63,36 @@ func (o *options) become() (bool, error) {
 		}
 		return true, command.Wait()
 	case o.term == "block" || o.term == "sigwait":
+		if blocked, err := termBlocked(); blocked || err != nil {
+			return err != nil, err
+		}
 		return true, o.blockAndExec()
 	}
 	return false, nil
 }
 
-// waitReady waits for the line of the first process in the ready file.
-func (o *options) waitReady() error {
+// readyLines counts the processes that said they are ready.
+func (o *options) readyLines() int {
+	text, err := os.ReadFile(o.ready)
+	if err != nil {
+		return 0 // nobody has made the file yet
+	}
+	return strings.Count(string(text), "\n")
+}
+
+// waitReady waits until all processes that were started are in the ready file,
+// which had before lines at first.
+func (o *options) waitReady(before int) error {
 	if o.ready == "" {
 		return nil
 	}
+	want := before + 1 + o.children
 	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
-		if text, err := os.ReadFile(o.ready); err == nil && strings.HasSuffix(string(text), "\n") {
+		if o.readyLines() >= want {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: nobody got ready in 10 s", o.ready)
-}
-
-// waiter does what a program in sigwait(3) does, in a language that keeps the
-// signal mask it is started with; Go unblocks SIGTERM. Its arguments: seconds
-// of work, how, the file to write, seconds to live.
-const waiter = `
-use POSIX ();
-my ($finish, $by, $file, $max) = @ARGV;
-my $until = time + $max;
-my $pending = POSIX::SigSet->new;
-while (time < $until) {
-	POSIX::sigpending($pending);
-	last if $finish >= 0 && $pending->ismember(POSIX::SIGTERM());
-	select(undef, undef, undef, 0.02);
-}
-exit 3 if time >= $until;
-my @start = POSIX::times();
-my $ticks = POSIX::sysconf(POSIX::_SC_CLK_TCK());
-while (((POSIX::times())[0] - $start[0]) / $ticks < $finish) {
-	select(undef, undef, undef, 0.02) unless $by eq "cpu";
-}
-if ($file ne "") { open(my $f, ">", $file) or exit 4; print $f "saved\n"; close($f) }
-`
-
-// blockAndExec blocks SIGTERM in this thread and becomes the waiter: the mask
-// lives on over execve(2).
-func (o *options) blockAndExec() error {
-	runtime.LockOSThread()
-	mask := uint64(1) << (syscall.SIGTERM - 1)
-	const sigBlock = 0
-	_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigBlock, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	finish := o.finish.Seconds()
-	if o.term == "block" {
-		finish = -1 // never looks
-	}
-	o.sayReady()
-	return syscall.Exec("/usr/bin/perl", []string{
-		"misbehave", "-e", waiter, "--", fmt.Sprintf("%g", finish), o.finishBy, o.finishFile, fmt.Sprintf("%g", o.max.Seconds()),
-	}, os.Environ())
+	return fmt.Errorf("%s: %d of %d got ready in 10 s", o.ready, o.readyLines()-before, want-before)
 }
 
 // arguments writes the options as a command line.
@@ -138,6 +109,7 @@ func (o options) arguments() []string {
 	}{
 		{"-daemon", o.daemon},
 		{"-setsid", o.setsid},
+		{"-setpgid", o.setpgid},
 		{"-clean-env", o.cleanEnv},
 		{"-exit", o.exit},
 		{"-zombie-leader", o.zombie},

@@ -28,7 +28,9 @@ func (o *options) spawn(child options) (int, error) {
 // chain starts the next link and exits: no process of it ever gets old. The
 // time that is left is handed on, so that the chain ends.
 func (o *options) chain() error {
-	o.sayReady()
+	if err := o.sayReady(); err != nil {
+		return err
+	}
 	next := *o
 	next.ready = ""
 	next.max = o.max - o.link

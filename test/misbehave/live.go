@@ -1,9 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -13,24 +13,61 @@ import (
 
 // live is the misbehaviour itself, in the process it is meant for.
 func (o *options) live() error {
+	if o.setpgid {
+		if err := syscall.Setpgid(0, 0); err != nil {
+			return fmt.Errorf("-setpgid: %w", err)
+		}
+	}
 	if o.name != "" {
 		if err := o.rename(); err != nil {
 			return err
 		}
 	}
-	asked := o.disposition()
+	asked, err := o.disposition()
+	if err != nil {
+		return err
+	}
 	if len(o.locks) > 0 {
 		done, err := o.takeLocks()
 		if done || err != nil {
 			return err
 		}
 	}
+	if err := o.company(); err != nil {
+		return err
+	}
+	if o.forkChain {
+		return o.chain()
+	}
+	if o.zombie {
+		return o.leaveLeader(asked)
+	}
+	if err := o.sayReady(); err != nil {
+		return err
+	}
+	if o.forkRate > 0 {
+		go o.fork()
+	}
+	if o.stopped {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	}
+	<-asked
+	o.work()
+	return nil
+}
+
+// company starts the children and threads asked for. A child that ends is
+// reaped at once: a zombie nobody asked for would be one more survivor.
+func (o *options) company() error {
 	child := *o
-	child.children, child.forkRate, child.forkChain, child.zombie, child.locks = 0, 0, false, false, nil
+	child.children, child.forkRate, child.forkChain = 0, 0, false
+	child.zombie, child.setpgid, child.locks = false, false, nil
 	for range o.children {
-		if _, err := o.again(child, nil); err != nil {
+		command, err := o.again(child, nil)
+		if err != nil {
 			return err
 		}
+		go func() { _ = command.Wait() }()
 	}
 	for range o.threads {
 		go func() {
@@ -38,21 +75,6 @@ func (o *options) live() error {
 			select {}
 		}()
 	}
-	if o.forkChain {
-		return o.chain()
-	}
-	o.sayReady()
-	if o.forkRate > 0 {
-		go o.fork()
-	}
-	if o.stopped {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-	}
-	if o.zombie {
-		return o.leaveLeader()
-	}
-	<-asked
-	o.work()
 	return nil
 }
 
@@ -66,19 +88,6 @@ func (o *options) rename() error {
 	return os.WriteFile("/proc/self/task/"+strconv.Itoa(os.Getpid())+"/comm", []byte(name), 0)
 }
 
-// disposition sets what SIGTERM does and returns a channel that tells when to
-// begin the last work.
-func (o *options) disposition() <-chan os.Signal {
-	asked := make(chan os.Signal, 1)
-	switch o.term {
-	case "ignore":
-		signal.Ignore(syscall.SIGTERM)
-	case "catch":
-		signal.Notify(asked, syscall.SIGTERM)
-	}
-	return asked
-}
-
 // work is what a program does when it is asked to end: it saves.
 func (o *options) work() {
 	until := time.Now().Add(o.finish)
@@ -89,48 +98,79 @@ func (o *options) work() {
 				_ = i * i
 			}
 		case "write":
-			if o.finishFile != "" {
-				_ = os.WriteFile(o.finishFile+".part", make([]byte, 1<<16), 0o644)
-			}
+			_ = os.WriteFile(o.finishFile+".part", make([]byte, 1<<16), 0o644)
 		default:
 			time.Sleep(time.Until(until))
 		}
 	}
 	if o.finishFile != "" {
-		_ = os.WriteFile(o.finishFile, []byte("saved\n"), 0o644)
+		// Renamed into place, so that the file is there whole or not at all.
+		if os.WriteFile(o.finishFile+".part", []byte("saved\n"), 0o644) == nil {
+			_ = os.Rename(o.finishFile+".part", o.finishFile)
+		}
 	}
 }
 
-// sayReady adds this process to the ready file.
-func (o *options) sayReady() {
+// sayReady adds this process to the ready file in one write, so that lines of
+// several never mix.
+func (o *options) sayReady() error {
 	if o.ready == "" {
-		return
+		return nil
 	}
-	text, err := os.ReadFile("/proc/self/stat")
+	_, start, err := stateAndStart()
 	if err != nil {
-		return
+		return err
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+2:]))
 	file, err := os.OpenFile(o.ready, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
 	if err != nil {
-		return
+		return err
 	}
 	defer file.Close()
-	fmt.Fprintf(file, "%d %s\n", os.Getpid(), fields[19])
+	_, err = fmt.Fprintf(file, "%d %s\n", os.Getpid(), start)
+	return err
 }
 
-// leaveLeader ends the first thread of the process alone; the others live on
-// and the process shows as a zombie. main is on the first thread only if the
-// runtime was told so at the start (init below).
-func (o *options) leaveLeader() error {
+// stateAndStart returns the state of this process and its start time in clock
+// ticks after boot, fields 3 and 22 of proc_pid_stat(5).
+func stateAndStart() (state, start string, err error) {
+	text, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return "", "", err
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 {
+		return "", "", fmt.Errorf("/proc/self/stat: only %d fields after the name", len(fields))
+	}
+	return fields[0], fields[19], nil
+}
+
+// leaveLeader ends the first thread of the process alone. The others live on,
+// and the process shows as a zombie; one of them says so and works.
+func (o *options) leaveLeader(asked <-chan os.Signal) error {
 	go func() {
 		runtime.LockOSThread()
-		time.Sleep(o.max)
-		os.Exit(3)
+		for {
+			if state, _, err := stateAndStart(); err != nil || state == "Z" {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if err := o.sayReady(); err != nil {
+			os.Exit(1)
+		}
+		if o.forkRate > 0 {
+			go o.fork()
+		}
+		<-asked
+		o.work()
+		os.Exit(0)
 	}()
+	// The goroutine needs a thread of its own before this one ends.
 	time.Sleep(20 * time.Millisecond)
 	syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
 	return nil
 }
 
+// The first goroutine stays on the first thread: it is the one whose name and
+// mask the kernel shows for the process, and the one that can leave it.
 func init() { runtime.LockOSThread() }

@@ -5,9 +5,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +24,7 @@ type options struct {
 	threads    int
 	daemon     bool
 	setsid     bool
+	setpgid    bool
 	cleanEnv   bool
 	exit       bool
 	zombie     bool
@@ -61,6 +64,7 @@ func define(o *options, flags *flag.FlagSet) {
 	flags.IntVar(&o.threads, "threads", 0, "so many more threads")
 	flags.BoolVar(&o.daemon, "daemon", false, "fork twice, with a session of its own")
 	flags.BoolVar(&o.setsid, "setsid", false, "a session of its own")
+	flags.BoolVar(&o.setpgid, "setpgid", false, "a process group of its own")
 	flags.BoolVar(&o.cleanEnv, "clean-env", false, "an empty environment")
 	flags.BoolVar(&o.exit, "exit", false, "leave it in the background and exit once it is ready")
 	flags.BoolVar(&o.zombie, "zombie-leader", false, "the first thread exits, another lives on")
@@ -95,7 +99,12 @@ func main() {
 // new process starts this program again without the flag that is done), then
 // live.
 func (o *options) run() error {
-	go o.endAfterMax()
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.endAfterMax(); err != nil {
+		return err
+	}
 	if o.cgroup != "" {
 		if err := os.WriteFile(o.cgroup+"/cgroup.procs", []byte("0"), 0); err != nil {
 			return err
@@ -107,7 +116,23 @@ func (o *options) run() error {
 	return o.live()
 }
 
-func (o *options) endAfterMax() {
-	time.Sleep(o.max)
-	os.Exit(3)
+// check finds what would be misunderstood in silence.
+func (o *options) check() error {
+	switch {
+	case !slices.Contains([]string{"default", "ignore", "block", "catch", "sigwait"}, o.term):
+		return fmt.Errorf("-term %q: use default, ignore, block, catch or sigwait", o.term)
+	case !slices.Contains([]string{"cpu", "write", "sleep"}, o.finishBy):
+		return fmt.Errorf("-finish-by %q: use cpu, write or sleep", o.finishBy)
+	case o.finishBy == "write" && o.finishFile == "":
+		return errors.New("-finish-by write: needs -finish-file")
+	case o.forkRate > 0 && o.childLife <= 0:
+		return fmt.Errorf("-child-life %v: must be more than 0", o.childLife)
+	case o.forkChain && o.link <= 0:
+		return fmt.Errorf("-link %v: must be more than 0", o.link)
+	case o.children < 0 || o.threads < 0 || o.forkRate < 0:
+		return errors.New("-children, -threads and -fork-rate: must not be negative")
+	case o.uid < 0:
+		return fmt.Errorf("-uid %d: must not be negative", o.uid)
+	}
+	return nil
 }
