@@ -49,10 +49,9 @@ func TestMain(m *testing.M) {
 
 // job is one job's worth of processes and hooks; no two tests share a number.
 type job struct {
-	t    *testing.T
-	id   int
-	dir  string // the programs, the configuration, the log
-	toml string
+	t   *testing.T
+	id  int
+	dir string // the programs, the configuration, the log
 }
 
 var lastID atomic.Int64

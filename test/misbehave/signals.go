@@ -27,9 +27,9 @@ func termBlocked() (bool, error) {
 }
 
 // blockAndExec blocks SIGTERM in the first thread and starts this program
-// anew in the same process. The mask lives on over execve(2), and the Go
-// runtime gives every thread the mask its first one started with: only so is
-// the signal blocked in all of them.
+// anew in the same process: the mask lives on over execve(2), and threads
+// inherit it. The Go runtime would unblock SIGTERM in each of its threads
+// (runtime/signal_unix.go, minitSignalMask), so it is kept from that first.
 func (o *options) blockAndExec() error {
 	mask := sigtermBit
 	const sigBlock = 0 // include/uapi/asm-generic/signal-defs.h
@@ -37,8 +37,48 @@ func (o *options) blockAndExec() error {
 	if errno != 0 {
 		return fmt.Errorf("rt_sigprocmask: %w", errno)
 	}
+	if err := freezeMask(); err != nil {
+		return err
+	}
 	err := syscall.Exec(self, append([]string{os.Args[0]}, o.arguments()...), os.Environ())
 	return fmt.Errorf("execve %s: %w", self, err)
+}
+
+// freezeMask makes each rt_sigprocmask(SIG_SETMASK, set) of this thread and
+// all its heirs succeed without doing anything, by a seccomp(2) filter. It
+// reads struct seccomp_data (include/uapi/linux/seccomp.h): the number of the
+// call at 0, its first argument at 16, its second at 24 (and 28). The halves
+// are those of a little-endian machine.
+func freezeMask() error {
+	const (
+		load   = syscall.BPF_LD | syscall.BPF_W | syscall.BPF_ABS
+		equal  = syscall.BPF_JMP | syscall.BPF_JEQ | syscall.BPF_K
+		answer = syscall.BPF_RET | syscall.BPF_K
+		allow  = 0x7fff0000 // SECCOMP_RET_ALLOW
+		done   = 0x00050000 // SECCOMP_RET_ERRNO with errno 0
+		set    = 2          // SIG_SETMASK
+	)
+	filter := []syscall.SockFilter{
+		{Code: load, K: 0},
+		{Code: equal, K: uint32(syscall.SYS_RT_SIGPROCMASK), Jf: 6},
+		{Code: load, K: 16},
+		{Code: equal, K: set, Jf: 4},
+		{Code: load, K: 24},
+		{Code: equal, K: 0, Jf: 3}, // a set: do nothing
+		{Code: load, K: 28},
+		{Code: equal, K: 0, Jf: 1},
+		{Code: answer, K: allow}, // no set: only asks
+		{Code: answer, K: done},
+	}
+	program := syscall.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	const setSeccomp, filterMode, setNoNewPrivs = 22, 2, 38 // prctl(2)
+	if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("prctl PR_SET_NO_NEW_PRIVS: %w", errno)
+	}
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setSeccomp, filterMode, uintptr(unsafe.Pointer(&program))); errno != 0 {
+		return fmt.Errorf("prctl PR_SET_SECCOMP: %w", errno)
+	}
+	return nil
 }
 
 // restoreDefault takes the handler away that the Go runtime sets for SIGTERM
