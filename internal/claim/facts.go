@@ -24,6 +24,7 @@ const (
 	ByEnviron  Evidence = "environ" // carries the job's id, and everything else agrees
 	ByKin      Evidence = "kin"     // child of, or in one session with, a proven process
 	ByUID      Evidence = "uid"     // the site says so, and the user has nothing else here
+	ByStep     Evidence = "step"    // descends from the slurmstepd of a step that was told to end
 )
 
 // Reason says why a process that looks like the job's is left alone.
@@ -46,6 +47,7 @@ const (
 	Older         Reason = "older"         // started before the job
 	RootElsewhere Reason = "root"          // a root process outside slurmd's own cgroup
 	HooksOwn      Reason = "hook"          // beside the hook, in the part of a step that is Slurm's
+	LeftStep      Reason = "left-step"     // has left the steps, which are still there: the Epilog's business
 )
 
 // Facts is what is known about one process when it is judged.
@@ -58,6 +60,7 @@ type Facts struct {
 	Above       slurm.Title // the living slurmstepd it descends from
 	HasAbove    bool
 	AboveHook   bool // that slurmstepd is the one the hook runs under
+	AboveEnding bool // that slurmstepd is one of Scope.Ending
 	HiddenAbove bool // it descends from a process that cannot be seen (hidepid, another user's)
 	SlurmsOwn   bool // a program of Slurm: root's, with Slurm's name and executable
 	SameCgroup  bool // in the very cgroup the hook was started in
@@ -76,6 +79,10 @@ type Scope struct {
 	// Launcher is SLURM_STEP_LAUNCHER_PORT of the hook's own environment: two
 	// runs of one job id may both have a step 0.
 	Launcher string
+	// Ending, if not nil, names the slurmstepd processes of a run that was told
+	// to end and whose steps are still there. Then only what is in these steps
+	// is claimed, and nothing else of the job.
+	Ending map[proc.Key]bool
 }
 
 // slack is by how much a process may seem older than its job: the start of a

@@ -19,7 +19,10 @@ func spared(reason Reason) Verdict      { return Verdict{Reason: reason, Foreign
 // neither evidence nor reason is a process that nothing but its relations
 // could tie to the job.
 func Judge(scope Scope, f Facts) Verdict {
-	looksOurs := f.Place.Belongs(scope.Job) || f.UID == scope.Job.UID && scope.Job.Names(f.Mark.Job)
+	if scope.Ending != nil {
+		return judgeEnding(scope, f)
+	}
+	looksOurs := f.looksOf(scope.Job)
 	switch {
 	case f.SlurmsOwn:
 		return Verdict{Foreign: true}
@@ -40,6 +43,11 @@ func Judge(scope Scope, f Facts) Verdict {
 		return spared(reason)
 	}
 	return claimed(ByEnviron)
+}
+
+// looksOf says whether anything about the process names the job.
+func (f Facts) looksOf(job slurm.Job) bool {
+	return f.Place.Belongs(job) || f.UID == job.UID && job.Names(f.Mark.Job)
 }
 
 // byPlace judges a process inside some job's groups.

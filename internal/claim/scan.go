@@ -40,6 +40,10 @@ type Result struct {
 	Spared   []Spared
 	LiveStep bool  // a slurmstepd of this very job still has processes here
 	Restless bool  // processes of the job's user vanished while they were read
+	// Stepds, with Scope.Ending, are the living slurmstepd that name the job:
+	// of the run that was told to end, of its next run, or of another node of
+	// this host.
+	Stepds []proc.Key
 	Unread   error // the last reason why something of a process could not be read, nil if none
 }
 
@@ -257,6 +261,8 @@ func proofOf(f Facts, evidence Evidence) string {
 		return "SLURM_JOB_ID=" + strconv.FormatUint(uint64(f.Mark.Job), 10)
 	case ByUID:
 		return "user " + strconv.FormatUint(uint64(f.UID), 10)
+	case ByStep:
+		return "below slurmstepd of step " + f.Above.Step
 	}
 	return ""
 }

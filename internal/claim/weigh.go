@@ -7,6 +7,7 @@ import (
 
 	"lastcall/internal/aside"
 	"lastcall/internal/cgroup"
+	"lastcall/internal/proc"
 	"lastcall/internal/slurm"
 )
 
@@ -87,10 +88,10 @@ func (s *Scanner) judgeAll(l *look) {
 		}
 		l.otherJobs = l.otherJobs || otherJob(s.Scope, r.facts)
 	}
-	if s.Rules.Kin {
+	if s.Rules.Kin && s.Scope.Ending == nil {
 		kin(s.Scope, l.relatives, l.order, s.sessions)
 	}
-	if !s.Rules.UID || l.otherJobs || s.Scope.Job.UID == 0 || s.Scope.Step != "" {
+	if !s.Rules.UID || l.otherJobs || s.Scope.Job.UID == 0 || s.Scope.Step != "" || s.Scope.Ending != nil {
 		return
 	}
 	for _, pid := range l.order {
@@ -134,11 +135,12 @@ func (s *Scanner) allocationSessions(l *look) map[int]bool {
 // below a login.
 func (s *Scanner) place(l *look, r *relative) {
 	f := &r.facts
-	f.HasAbove, f.AboveHook, f.HiddenAbove = false, false, false
+	f.HasAbove, f.AboveHook, f.AboveEnding, f.HiddenAbove = false, false, false, false
 	f.LoginTree = f.Place.Login || f.Stat.Terminal != 0 || isLoginServer(f.Stat.Comm)
 	for pid, steps := f.Stat.Parent, 0; pid > 1 && steps < 1000; steps++ {
 		if stepd, ok := l.stepds[pid]; ok {
 			f.Above, f.HasAbove, f.AboveHook = stepd.title, true, s.parents[pid]
+			f.AboveEnding = s.Scope.Ending[stepd.facts.Stat.Key()]
 			return
 		}
 		above, ok := l.records[pid]
@@ -163,7 +165,7 @@ func isLoginServer(comm string) bool {
 
 // result sorts the pass into what is claimed and what is spared.
 func (s *Scanner) result(l *look) Result {
-	result := Result{Restless: l.restless, Unread: l.unread}
+	result := Result{Restless: l.restless, Unread: l.unread, Stepds: s.stepdsOf(l)}
 	for _, pid := range l.order {
 		r := l.relatives[pid]
 		if s.parents[pid] {
@@ -182,4 +184,18 @@ func (s *Scanner) result(l *look) Result {
 		}
 	}
 	return result
+}
+
+// stepdsOf returns the slurmstepd of the job, whichever run they serve.
+func (s *Scanner) stepdsOf(l *look) []proc.Key {
+	if s.Scope.Ending == nil {
+		return nil
+	}
+	var list []proc.Key
+	for _, stepd := range l.stepds {
+		if stepd.title.Job == s.Scope.Job.ID {
+			list = append(list, stepd.facts.Stat.Key())
+		}
+	}
+	return list
 }

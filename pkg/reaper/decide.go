@@ -113,7 +113,10 @@ func gently(l Ladder, v View, front []Member) (Action, bool) {
 	if l.Grace <= 0 {
 		return Action{}, false
 	}
-	ask := keys(front, func(m Member) bool { return !m.Asked })
+	ask := keys(front, func(m Member) bool { return !m.Asked && !m.Told })
+	if v.FirstAsk < 0 && len(ask) == 0 {
+		return Action{}, false
+	}
 	if v.FirstAsk < 0 {
 		return Action{Ask: ask, Wait: graceOf(l, front)}, true
 	}
@@ -145,6 +148,8 @@ func why(l Ladder, v View, front []Member) string {
 		return ""
 	case l.Grace <= 0:
 		return "no grace configured"
+	case v.FirstAsk < 0:
+		return "everybody was asked to end before"
 	case v.Looks > gentleLooks:
 		return "new processes appear without end"
 	case graceOf(l, front) < l.Grace:

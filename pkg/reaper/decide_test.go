@@ -19,6 +19,7 @@ func alive(pid int, change ...func(*Member)) Member {
 
 func asked(m *Member)   { m.Asked = true }
 func ignores(m *Member) { m.Ignores = true }
+func told(m *Member)    { m.Told = true }
 func last(m *Member)    { m.Last = true }
 func stopped(m *Member) { m.Stopped = true }
 
@@ -54,6 +55,16 @@ func TestDecide(t *testing.T) {
 			"everybody is asked at first", ladder,
 			View{FirstAsk: never, LastKill: never, Fresh: true, Looks: 1, Alive: []Member{alive(7), alive(8, ignores)}},
 			Action{Ask: pids(7, 8), Wait: 2 * s},
+		},
+		{
+			"whom somebody else has asked is not asked again", ladder,
+			View{FirstAsk: never, LastKill: never, Fresh: true, Looks: 1, Alive: []Member{alive(7), alive(8, told)}},
+			Action{Ask: pids(7), Wait: 2 * s},
+		},
+		{
+			"all were asked by somebody else: no grace of ours", ladder,
+			View{FirstAsk: never, LastKill: never, Fresh: true, Looks: 1, Alive: []Member{alive(8, told)}},
+			Action{Kill: pids(8), Firm: "everybody was asked to end before", Wait: 2 * s},
 		},
 		{
 			"nobody is asked twice", ladder,

@@ -8,8 +8,8 @@
 // The ladder:
 //
 //  1. Everybody gets SIGTERM once, then SIGCONT, since a stopped process must
-//     wake up to die. Nobody gets a second SIGTERM: some programs take it as
-//     "now, hard".
+//     wake up to die. Nobody gets a second SIGTERM, not even after somebody
+//     else's: some programs take it as "now, hard".
 //  2. The grace runs. If everyone left ignores SIGTERM it is cut to
 //     IgnoredGrace. A process that blocks SIGTERM is not ignoring it: it may
 //     sit in sigwait(3) and be saving its work.
@@ -38,6 +38,9 @@ type Survivor struct {
 	Key
 	Ignores bool // SIGTERM is ignored (SigIgn of /proc/PID/status), not merely blocked
 	Last    bool // others depend on it: end it after them
+	// Told says that somebody else has asked it to end before: it gets no
+	// SIGTERM, and the grace is not for it.
+	Told bool
 }
 
 // Seen is what one look at the target found.
