@@ -38,13 +38,13 @@ type Spared struct {
 type Result struct {
 	Claimed  []Claimed
 	Spared   []Spared
-	LiveStep bool  // a slurmstepd of this very job still has processes here
-	Restless bool  // processes of the job's user vanished while they were read
+	LiveStep bool // a slurmstepd of this very job still has processes here
+	Restless bool // processes of the job's user vanished while they were read
 	// Stepds, with Scope.Ending, are the living slurmstepd that name the job:
 	// of the run that was told to end, of its next run, or of another node of
 	// this host.
 	Stepds []proc.Key
-	Unread   error // the last reason why something of a process could not be read, nil if none
+	Unread error // the last reason why something of a process could not be read, nil if none
 }
 
 // Scanner looks for the processes of one job again and again. What does not

@@ -57,6 +57,9 @@ type Record struct {
 	Warnings  []string
 }
 
+// Warn adds a sentence an admin should read.
+func (r *Record) Warn(text string) { r.Warnings = append(r.Warnings, text) }
+
 // Phases is how long each part took.
 type Phases struct {
 	Identity, Claim, Ladder, Locks, Total time.Duration

@@ -109,7 +109,7 @@ func (r *run) bug(mistake any) int {
 	return 0
 }
 
-func (r *run) warn(text string) { r.record.Warnings = append(r.record.Warnings, text) }
+func (r *run) warn(text string) { r.record.Warn(text) }
 
 // configure reads the configuration beside the program. Any trouble with it
 // is a warning in the record and on stderr.

@@ -10,6 +10,7 @@ import (
 	"lastcall/internal/config"
 	"lastcall/internal/forensics"
 	"lastcall/internal/linux"
+	"lastcall/internal/target"
 	"lastcall/pkg/reaper"
 )
 
@@ -36,13 +37,13 @@ func (r *run) work() forensics.Verdict {
 		return forensics.LiveStep
 	}
 	r.record.Phases.Identity = time.Since(r.start)
-	target, err := r.newTarget(scope)
+	job, err := r.newTarget(scope)
 	if err != nil {
 		r.warn(err.Error())
 		return forensics.Failed
 	}
-	report := r.end(target)
-	r.fill(target, report)
+	report := r.end(job)
+	job.Fill(report)
 	verdict := verdictOf(report, r.record.Counts, r.config.Mode == config.Observe)
 	switch verdict {
 	case forensics.Clean, forensics.SparedOnly, forensics.LiveStep:
@@ -70,7 +71,7 @@ func (r *run) siblingsLive() bool {
 }
 
 // newTarget prepares the looks at the job.
-func (r *run) newTarget(scope claim.Scope) (*target, error) {
+func (r *run) newTarget(scope claim.Scope) (*target.Target, error) {
 	text, err := linux.ReadAll(string(r.fs)+"/self/mountinfo", make([]byte, 32<<10), 4<<20)
 	if err != nil {
 		r.warn("the cgroups cannot be found: " + err.Error())
@@ -87,15 +88,27 @@ func (r *run) newTarget(scope claim.Scope) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{
-		run: r, scanner: scanner, fs: r.fs, holdsLive: r.name == Epilog,
-		fuse: bytes.Contains(text, []byte(" - fuse")),
-	}, nil
+	job := &target.Target{
+		Scanner: scanner, FS: r.fs, Record: &r.record,
+		FUSE: bytes.Contains(text, []byte(" - fuse")), Groups: r.name == Epilog,
+	}
+	if r.name == Epilog {
+		job.Hold = holdsLive
+	}
+	return job, nil
+}
+
+// holdsLive stops an Epilog that finds a living step of the job.
+func holdsLive(result claim.Result) string {
+	if result.LiveStep {
+		return string(claim.LiveStep)
+	}
+	return ""
 }
 
 // end runs the ladder, unless there is nobody to end or the site only wants
 // to look.
-func (r *run) end(t *target) reaper.Report {
+func (r *run) end(t *target.Target) reaper.Report {
 	began := time.Now()
 	until := r.start.Add(r.settings.Deadline - reserve)
 	first, err := t.Look(until)
@@ -107,9 +120,9 @@ func (r *run) end(t *target) reaper.Report {
 	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
 		return reaper.Report{Looks: 1, Hold: first.Hold}
 	}
-	t.findLocks(until)
+	t.FindLocks(until)
 	if r.config.Mode == config.Observe {
-		return t.untouched(first)
+		return t.Untouched(first)
 	}
 	kernel, err := reaper.NewKernel(string(r.fs))
 	if err != nil {
@@ -119,14 +132,14 @@ func (r *run) end(t *target) reaper.Report {
 	defer kernel.Free()
 	ctx, stop := r.interruptible()
 	defer stop()
-	t.first = &first
+	t.Keep(first)
 	began = time.Now()
 	report := reaper.Reap(ctx, reaper.Ladder{
 		Grace: r.settings.Grace, IgnoredGrace: r.settings.IgnoredGrace, Settle: settle, Deadline: time.Until(until),
 	}, t, kernel)
 	r.record.Phases.Ladder = time.Since(began)
 	began = time.Now()
-	t.lookAtLocks(time.Now().Add(lockTime))
+	t.LookAtLocks()
 	r.record.Phases.Locks = time.Since(began)
 	return report
 }

@@ -1,4 +1,7 @@
-package hook
+// Package target is the job as the ladder sees it: every look is claimed, and
+// captured into the record, before anything is signalled; afterwards the
+// record gets what became of each process and each lock.
+package target
 
 import (
 	"strings"
@@ -14,16 +17,23 @@ import (
 	"lastcall/pkg/reaper"
 )
 
-// target is the job as the ladder sees it: every look is claimed and captured
-// before anything is signalled.
-type target struct {
-	run       *run
-	scanner   *claim.Scanner
-	fs        proc.FS
-	holdsLive bool // a living step of the job stops everything
-	fuse      bool // there are FUSE file systems on this node
-	first     *reaper.Seen
+// Target implements reaper.Target and reaper.Whole for one job.
+type Target struct {
+	Scanner *claim.Scanner
+	FS      proc.FS
+	Record  *forensics.Record
+	// FUSE says that there are FUSE file systems on this node: their servers
+	// are ended last.
+	FUSE bool
+	// Groups says that the job's cgroups are the caller's to kill and to thaw:
+	// only root owns them.
+	Groups bool
+	// Hold, if not nil, says after each look why nobody may be signalled.
+	Hold func(claim.Result) string
+	// Told, if not nil, says whom somebody else has asked to end.
+	Told func(proc.Key) bool
 
+	first     *reaper.Seen
 	camera    *capture.Camera
 	processes []forensics.Process
 	index     map[reaper.Key]int
@@ -35,25 +45,28 @@ type target struct {
 	fates []locks.Fate
 }
 
+// Keep makes a look that was made already the ladder's first.
+func (t *Target) Keep(seen reaper.Seen) { t.first = &seen }
+
 // Look implements reaper.Target. The look that found out whether there is
 // anything to do at all is also the ladder's first.
-func (t *target) Look(until time.Time) (reaper.Seen, error) {
+func (t *Target) Look(until time.Time) (reaper.Seen, error) {
 	if t.first != nil {
 		seen := *t.first
 		t.first = nil
 		return seen, nil
 	}
-	result, err := t.scanner.Look(until)
+	result, err := t.Scanner.Look(until)
 	if err != nil {
 		return reaper.Seen{}, err
 	}
 	if result.Unread != nil && !t.unread {
 		t.unread = true
-		t.run.warn("a process could not be read: " + result.Unread.Error())
+		t.Record.Warn("a process could not be read: " + result.Unread.Error())
 	}
 	seen := reaper.Seen{Restless: result.Restless}
-	if t.holdsLive && result.LiveStep {
-		seen.Hold = string(claim.LiveStep)
+	if t.Hold != nil {
+		seen.Hold = t.Hold(result)
 	}
 	t.noteSpared(result.Spared)
 	for _, claimed := range result.Claimed {
@@ -63,33 +76,33 @@ func (t *target) Look(until time.Time) (reaper.Seen, error) {
 		}
 		const sigterm = 15
 		seen.Survivors = append(seen.Survivors, reaper.Survivor{
-			Key: key, Last: t.lasts[key],
+			Key: key, Last: t.lasts[key], Told: t.Told != nil && t.Told(claimed.Stat.Key()),
 			Ignores: claimed.Status.Disposition(sigterm) == proc.DispositionIgnored,
 		})
 	}
 	return seen, nil
 }
 
-func (t *target) prepare() {
+func (t *Target) prepare() {
 	if t.camera == nil {
-		t.camera = capture.NewCamera(t.fs)
+		t.camera = capture.NewCamera(t.FS)
 		t.index = map[reaper.Key]int{}
 		t.lasts = map[reaper.Key]bool{}
 		t.spared = map[proc.Key]bool{}
 	}
 }
 
-func (t *target) note(key reaper.Key, claimed claim.Claimed) {
+func (t *Target) note(key reaper.Key, claimed claim.Claimed) {
 	t.prepare()
 	t.index[key] = len(t.processes)
 	t.processes = append(t.processes, t.camera.Survivor(claimed))
-	t.lasts[key] = t.fuse && t.servesFUSE(key.PID)
+	t.lasts[key] = t.FUSE && t.servesFUSE(key.PID)
 }
 
 // mostSpared is how many spared processes a record lists.
 const mostSpared = 64
 
-func (t *target) noteSpared(list []claim.Spared) {
+func (t *Target) noteSpared(list []claim.Spared) {
 	for _, spared := range list {
 		t.prepare()
 		key := spared.Stat.Key()
@@ -97,19 +110,19 @@ func (t *target) noteSpared(list []claim.Spared) {
 			continue
 		}
 		t.spared[key] = true
-		t.run.record.Counts.Spared++
+		t.Record.Counts.Spared++
 		if len(t.spared) <= mostSpared {
-			t.run.record.Processes = append(t.run.record.Processes, t.camera.Spared(spared))
+			t.Record.Processes = append(t.Record.Processes, t.camera.Spared(spared))
 		}
 	}
 }
 
 // servesFUSE says whether a process has /dev/fuse open: it is what a file
 // system lives in, and others may be writing their last data into it.
-func (t *target) servesFUSE(pid int) bool {
+func (t *Target) servesFUSE(pid int) bool {
 	serves := false
 	piece := make([]byte, 4096)
-	folder := t.fs.Path(pid, "fd")
+	folder := t.FS.Path(pid, "fd")
 	_ = linux.EachName(folder, piece, func(name []byte) bool {
 		link, err := linux.Link(folder + "/" + string(name))
 		serves = err == nil && link == "/dev/fuse"
@@ -121,20 +134,20 @@ func (t *target) servesFUSE(pid int) bool {
 // KillWhole implements reaper.Whole: it wakes the job's frozen groups and
 // uses cgroup.kill where a step's user part holds only the job's own. Only
 // root owns the groups.
-func (t *target) KillWhole(member func(pid int) bool) {
-	if !t.holdsLive {
+func (t *Target) KillWhole(member func(pid int) bool) {
+	if !t.Groups {
 		return
 	}
-	groups := t.scanner.Groups()
+	groups := t.Scanner.Groups()
 	until := time.Now().Add(lockTime)
 	if n := cgroup.Thaw(groups, until); n > 0 {
-		t.run.warn("a frozen cgroup of the job was thawed, since nothing in it could end")
+		t.Record.Warn("a frozen cgroup of the job was thawed, since nothing in it could end")
 	}
 	cgroup.KillWhole(groups, until, member)
 }
 
-// untouched is the report of a run that only looks.
-func (t *target) untouched(seen reaper.Seen) reaper.Report {
+// Untouched is the report of a run that only looks.
+func (t *Target) Untouched(seen reaper.Seen) reaper.Report {
 	report := reaper.Report{Looks: 1}
 	for _, survivor := range seen.Survivors {
 		report.Results = append(report.Results, reaper.Result{Key: survivor.Key, Outcome: reaper.Left})
@@ -142,9 +155,9 @@ func (t *target) untouched(seen reaper.Seen) reaper.Report {
 	return report
 }
 
-// fill writes what the ladder did into the record.
-func (r *run) fill(t *target, report reaper.Report) {
-	counts := &r.record.Counts
+// Fill writes what the ladder did into the record.
+func (t *Target) Fill(report reaper.Report) {
+	counts := &t.Record.Counts
 	for _, result := range report.Results {
 		switch result.Outcome {
 		case reaper.Exited:
@@ -167,10 +180,10 @@ func (r *run) fill(t *target, report reaper.Report) {
 		}
 	}
 	t.fillLocks()
-	r.record.Processes = append(t.processes, r.record.Processes...)
-	r.record.Looks, r.record.Method = report.Looks, string(report.Method)
-	r.record.Escalated = report.Escalated
+	t.Record.Processes = append(t.processes, t.Record.Processes...)
+	t.Record.Looks, t.Record.Method = report.Looks, string(report.Method)
+	t.Record.Escalated = report.Escalated
 	if report.Err != nil {
-		r.warn(strings.TrimSpace(report.Err.Error()))
+		t.Record.Warn(strings.TrimSpace(report.Err.Error()))
 	}
 }

@@ -1,4 +1,4 @@
-package hook
+package target
 
 import (
 	"strconv"
@@ -15,18 +15,18 @@ const lockTime = 500 * time.Millisecond
 // mostLocks is how many locks a record lists.
 const mostLocks = 256
 
-// findLocks notes the locks of the survivors while they still hold them.
-func (t *target) findLocks(until time.Time) {
+// FindLocks notes the locks of the survivors while they still hold them.
+func (t *Target) FindLocks(until time.Time) {
 	most := time.Now().Add(lockTime)
 	if most.After(until) {
 		most = until
 	}
-	held, complete, err := locks.HeldBy(t.fs, t.survivors(), most)
+	held, complete, err := locks.HeldBy(t.FS, t.survivors(), most)
 	if err != nil {
-		t.run.warn(err.Error())
+		t.Record.Warn(err.Error())
 	}
 	if !complete {
-		t.run.warn("not all locks could be found in " + lockTime.String())
+		t.Record.Warn("not all locks could be found in " + lockTime.String())
 	}
 	t.held = held
 	for _, one := range held {
@@ -40,7 +40,7 @@ func (t *target) findLocks(until time.Time) {
 	}
 }
 
-func (t *target) survivors() []proc.Key {
+func (t *Target) survivors() []proc.Key {
 	list := make([]proc.Key, 0, len(t.processes))
 	for _, process := range t.processes {
 		list = append(list, proc.Key{PID: process.PID, Start: process.Start})
@@ -48,22 +48,23 @@ func (t *target) survivors() []proc.Key {
 	return list
 }
 
-// lookAtLocks finds out what became of the locks.
-func (t *target) lookAtLocks(until time.Time) {
-	fates, complete, err := locks.Look(t.fs, t.held, t.survivors(), until)
+// LookAtLocks finds out what became of the locks.
+func (t *Target) LookAtLocks() {
+	until := time.Now().Add(lockTime)
+	fates, complete, err := locks.Look(t.FS, t.held, t.survivors(), until)
 	if err != nil {
-		t.run.warn(err.Error())
+		t.Record.Warn(err.Error())
 	}
 	if !complete {
-		t.run.warn("the holders of a lock could not be found in " + lockTime.String())
+		t.Record.Warn("the holders of a lock could not be found in " + lockTime.String())
 	}
 	t.fates = fates
 }
 
 // fillLocks writes the locks into the record: their fates, or in observe mode
 // just what is held.
-func (t *target) fillLocks() {
-	record := &t.run.record
+func (t *Target) fillLocks() {
+	record := t.Record
 	record.Counts.Locks = len(t.held)
 	for i, held := range t.held {
 		one := describeLock(held)
