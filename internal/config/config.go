@@ -41,6 +41,20 @@ type Hook struct {
 	Scope        Scope // taskepilog
 }
 
+// Never as an idle grace means that idle jobs are left to Slurm.
+const Never time.Duration = -1
+
+// Watch is the part of the configuration for lastcall watch.
+type Watch struct {
+	Mode         Mode
+	IdleGrace    time.Duration // how long all of a job must be idle before it is ended; Never for not at all
+	IgnoredGrace time.Duration // the same where everybody left ignores SIGTERM
+	// ConfirmTimeout is how long one question to the controller may take.
+	ConfirmTimeout time.Duration
+	Partitions     []string // whose jobs are left to Slurm
+	MinUID         uint32   // jobs of users below it are left to Slurm
+}
+
 // Spare is the site's list of what is never signalled.
 type Spare struct {
 	Users    []string // names or numbers
@@ -54,6 +68,7 @@ type Config struct {
 	Spare      Spare
 	Epilog     Hook
 	TaskEpilog Hook
+	Watch      Watch
 }
 
 // Default returns what holds without a file.
@@ -69,6 +84,9 @@ func Default() Config {
 		TaskEpilog: Hook{
 			Enabled: true, Grace: 3 * time.Second, IgnoredGrace: time.Second,
 			Deadline: 5 * time.Second, Claims: claims, Scope: ScopeStep,
+		},
+		Watch: Watch{
+			Mode: Enforce, IdleGrace: 5 * time.Second, IgnoredGrace: time.Second, ConfirmTimeout: 2 * time.Second,
 		},
 	}
 }

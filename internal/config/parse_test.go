@@ -27,6 +27,13 @@ claims = ["cgroup", "uid"]
 grace = "1s"
 scope = "task"
 claims = []
+[watch]
+mode = "observe"
+idle_grace = "off"
+ignored_grace = "2s"
+confirm_timeout = "500ms"
+partitions = ["debug", "long"]
+min_uid = 1000
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +46,10 @@ claims = []
 		Claims: Claims{Cgroup: true, UID: true},
 	}
 	want.TaskEpilog.Grace, want.TaskEpilog.Scope, want.TaskEpilog.Claims = time.Second, ScopeTask, Claims{}
+	want.Watch = Watch{
+		Mode: Observe, IdleGrace: Never, IgnoredGrace: 2 * time.Second, ConfirmTimeout: 500 * time.Millisecond,
+		Partitions: []string{"debug", "long"}, MinUID: 1000,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -50,7 +61,7 @@ func TestParseSaysWhatWouldBeRight(t *testing.T) {
 		{"moed = \"observe\"", `f:1: unknown key "moed"; did you mean "mode"?`},
 		{"epilog = 1", `f:1: unknown key "epilog"; did you mean the table [epilog]?`},
 		{"\n[epilog]\nwhatever = 1", "f:3: unknown key \"whatever\" in [epilog]; known there are enabled, grace, ignored_grace, deadline, claims, drain"},
-		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog] and [taskepilog]"},
+		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog], [taskepilog] and [watch]"},
 		{"[epilog]\n\ngrace = \"2 s\"", `f:3: grace in [epilog]: "2 s" is no duration; use one like "2s" or "500ms"`},
 		{"[epilog]\ngrace = 2", `f:2: grace in [epilog]: "2" is no text in quotes; write it like "2s"`},
 		{"[epilog]\ngrace = \"-1s\"", "f:2: grace in [epilog]: -1s is not possible; use 0s to 5m0s"},
@@ -63,6 +74,13 @@ func TestParseSaysWhatWouldBeRight(t *testing.T) {
 		{"mode = \"observe\"\nmode = \"enforce\"", "f:2: mode is set a second time; the first is on line 1"},
 		{"[[epilog]]\n", "f:1: [[...]] is not used here; write the table with single brackets"},
 		{"\n\nmode = \n", "f:3: "},
+		{"[watch]\nidle_grace = \"never\"", `f:2: idle_grace in [watch]: "never" is no duration; use one like "2s" or "500ms", or "off"`},
+		{"[watch]\nidle_grace = \"10ms\"", "f:2: idle_grace in [watch]: 10ms is not possible; use 1s to 5m0s"},
+		{"[watch]\nignored_grace = \"off\"", `f:2: ignored_grace in [watch]: "off" is no duration; use one like "2s" or "500ms"`},
+		{"[watch]\nmin_uid = \"1000\"", `f:2: min_uid in [watch]: "1000" is no user number; use one like 1000, without quotes`},
+		{"[watch]\nmin_uid = -1", `f:2: min_uid in [watch]: "-1" is no user number; use one like 1000, without quotes`},
+		{"[watch]\npartitions = 1", `f:2: partitions in [watch]: this is no list of texts; write it like ["one", "two"]`},
+		{"[watch]\nidle = \"1s\"", "f:2: unknown key \"idle\" in [watch]; known there are mode, idle_grace, ignored_grace, confirm_timeout, partitions, min_uid"},
 		{"[taskepilog]\ndrain = true", `f:2: unknown key "drain" in [taskepilog]; known there are enabled, grace, ignored_grace, deadline, claims, scope`},
 	}
 	for _, test := range tests {
@@ -94,6 +112,7 @@ func TestShippedFileIsTheDefault(t *testing.T) {
 	}
 	want := Default()
 	want.Spare = Spare{Users: []string{}, Commands: []string{}}
+	want.Watch.Partitions = []string{}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +36,24 @@ func (s setting) into(hook *Hook) {
 		hook.Scope = Scope(s.oneOf(string(ScopeStep), string(ScopeTask)))
 	case "claims":
 		hook.Claims = s.claims()
+	}
+}
+
+// intoWatch sets one key of the node service.
+func (s setting) intoWatch(watch *Watch) {
+	switch s.name {
+	case "mode":
+		watch.Mode = Mode(s.oneOf(string(Enforce), string(Observe)))
+	case "idle_grace":
+		watch.IdleGrace = s.durationOr("off", Never, time.Second, 5*time.Minute)
+	case "ignored_grace":
+		watch.IgnoredGrace = s.duration(time.Second, 5*time.Minute)
+	case "confirm_timeout":
+		watch.ConfirmTimeout = s.duration(100*time.Millisecond, 30*time.Second)
+	case "partitions":
+		watch.Partitions = s.names()
+	case "min_uid":
+		watch.MinUID = s.userID()
 	}
 }
 
@@ -74,7 +93,8 @@ func (s setting) absolute() string {
 	return value
 }
 
-func (s setting) duration(least, most time.Duration) time.Duration {
+// duration reads a duration; or says what else is possible, for messages.
+func (s setting) duration(least, most time.Duration, or ...string) time.Duration {
 	value, ok := s.text("2s")
 	if !ok {
 		return least
@@ -82,11 +102,30 @@ func (s setting) duration(least, most time.Duration) time.Duration {
 	d, err := time.ParseDuration(value)
 	switch {
 	case err != nil:
-		s.wrong(`%.60q is no duration; use one like "2s" or "500ms"`, value)
+		s.wrong(`%.60q is no duration; use one like "2s" or "500ms"%s`, value, strings.Join(or, ""))
 	case d < least || d > most:
 		s.wrong("%s is not possible; use %s to %s", d, least, most)
 	}
 	return d
+}
+
+// durationOr reads a duration, or the word that stands for a special one.
+func (s setting) durationOr(word string, special, least, most time.Duration) time.Duration {
+	value := s.node.Value()
+	if value.Kind == unstable.String && string(value.Data) == word {
+		return special
+	}
+	return s.duration(least, most, `, or "`+word+`"`)
+}
+
+// userID reads the number of a user.
+func (s setting) userID() uint32 {
+	value := s.node.Value()
+	n, err := strconv.ParseUint(string(value.Data), 10, 32)
+	if value.Kind != unstable.Integer || err != nil {
+		s.wrong("%.40q is no user number; use one like 1000, without quotes", string(value.Data))
+	}
+	return uint32(n)
 }
 
 // list reads an array of texts.
