@@ -19,6 +19,8 @@ type Mark struct {
 	Start    time.Time
 	Restarts int    // SLURM_RESTART_COUNT, -1 if not told: never requeued, or an old Slurm
 	Launcher string // SLURM_STEP_LAUNCHER_PORT: the srun that started the step
+	Script   string // SLURM_SCRIPT_CONTEXT, like "epilog_task": Slurm started it as a hook; "" for none
+	WatchOff bool   // LASTCALL_WATCH=off: its user wants the job left to Slurm
 }
 
 // ParseMark reads the marks in an environment as /proc/PID/environ shows it.
@@ -33,7 +35,7 @@ func ParseMark(environ []byte) Mark {
 		} else {
 			environ = nil
 		}
-		if !bytes.HasPrefix(entry, []byte("SLURM")) {
+		if !bytes.HasPrefix(entry, []byte("SLURM")) && !bytes.HasPrefix(entry, []byte("LASTCALL")) {
 			continue
 		}
 		name, value, ok := bytes.Cut(entry, []byte("="))
@@ -90,6 +92,10 @@ func (m *Mark) take(name, value string) {
 		}
 	case "SLURM_STEP_LAUNCHER_PORT":
 		m.Launcher = value
+	case "SLURM_SCRIPT_CONTEXT":
+		m.Script = value
+	case "LASTCALL_WATCH":
+		m.WatchOff = value == "off"
 	}
 }
 
@@ -100,7 +106,7 @@ func IsHookVariable(name string) bool {
 	switch name {
 	case "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_PROCID", "SLURM_TASK_PID", "SLURM_CLUSTER_NAME",
 		"SLURMD_NODENAME", "SLURM_JOB_SLUID", "SLURM_JOB_START_TIME", "SLURM_RESTART_COUNT",
-		"SLURM_STEP_LAUNCHER_PORT":
+		"SLURM_STEP_LAUNCHER_PORT", "SLURM_SCRIPT_CONTEXT", "LASTCALL_WATCH":
 		return true
 	}
 	return false

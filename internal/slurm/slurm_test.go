@@ -96,6 +96,8 @@ func TestParseMark(t *testing.T) {
 		{"SLURM_JOB_ID=x", none},
 		{"SLURM_JOB_ID=77 SLURM_PROCID=3 SLURM_STEP_ID=0", with(func(m *Mark) { m.Job, m.Task, m.HasTask, m.Step = 77, 3, true, "0" })},
 		{"SLURM_STEP_ID=4294967291 SLURM_TASK_PID=9", with(func(m *Mark) { m.Step, m.HasTask = "batch", true })},
+		{"SLURM_SCRIPT_CONTEXT=epilog_task LASTCALL_WATCH=off", with(func(m *Mark) { m.Script, m.WatchOff = "epilog_task", true })},
+		{"LASTCALL_WATCH=of LASTCALL_WATCHES=off", none},
 		{
 			"SLURM_CLUSTER_NAME=a SLURMD_NODENAME=b SLURM_JOB_SLUID=c SLURM_RESTART_COUNT=2 SLURM_STEP_LAUNCHER_PORT=5",
 			with(func(m *Mark) { m.Cluster, m.Node, m.SLUID, m.Restarts, m.Launcher = "a", "b", "c", 2, "5" }),
