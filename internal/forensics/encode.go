@@ -81,6 +81,11 @@ func (r *Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddInt("looks", r.Looks)
 	text(e, "method", r.Method)
 	text(e, "escalated", r.Escalated)
+	if r.Watch != nil {
+		if err := e.AddObject("watch", r.Watch); err != nil {
+			return err
+		}
+	}
 	array(e, "processes", r.Processes)
 	array(e, "locks", r.Locks)
 	if r.Omitted > 0 {
@@ -114,6 +119,21 @@ func (p Phases) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	return nil
 }
 
+// MarshalLogObject writes what the node service says.
+func (w *Watch) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	text(e, "rule", w.Rule)
+	text(e, "reason", w.Reason)
+	e.AddString("order", w.Order.UTC().Format("2006-01-02T15:04:05.000Z"))
+	if w.ToEnd > 0 {
+		milliseconds(e, "to_end_ms", w.ToEnd)
+	}
+	milliseconds(e, "to_empty_ms", w.ToEmpty)
+	milliseconds(e, "still_ms", w.Still)
+	milliseconds(e, "kill_wait_ms", w.KillWait)
+	e.AddInt("asked", w.Asked)
+	return nil
+}
+
 // MarshalLogObject writes one process.
 func (p Process) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddInt("pid", p.PID)
@@ -140,6 +160,8 @@ func (p Process) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	if p.Locks > 0 {
 		e.AddInt("locks", p.Locks)
 	}
+	text(e, "doing", p.Doing)
+	text(e, "told", p.Told)
 	e.AddString("outcome", p.Outcome)
 	if p.Took > 0 {
 		milliseconds(e, "took_ms", p.Took)

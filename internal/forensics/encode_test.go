@@ -54,6 +54,11 @@ func full() *forensics.Record {
 	r.Config, r.HetLeader, r.SLUID, r.Step, r.RunInJob = "/etc/slurm/lastcall.toml", 76, "s50DM84J1GD700", "batch", true
 	r.Omitted, r.Warnings, r.ExitCode = 1, []string{"one"}, 1
 	r.Processes[0].Syscall, r.Processes[0].Stack = "0 0x3", []string{"folio_wait_bit"}
+	r.Processes[0].Doing, r.Processes[0].Told = "sleeps", "slurm"
+	r.Watch = &forensics.Watch{
+		Rule: "idle", Reason: "4711 wrote 512 bytes", Order: r.Time, ToEnd: time.Second, ToEmpty: 2 * time.Second,
+		Still: time.Second, KillWait: 30 * time.Second, Asked: 1,
+	}
 	r.Locks[0].HeldBy = []forensics.Party{{PID: 1, Comm: "a"}}
 	r.Locks[0].Waiters = []forensics.Party{{PID: 2, Comm: "b"}}
 	return r

@@ -14,24 +14,25 @@ type Verdict string
 
 // The verdicts; docs/record.md says what each means for an admin.
 const (
-	Clean       Verdict = "clean"       // nothing of the job was there
-	Cleaned     Verdict = "cleaned"     // everything of the job was ended
-	SparedOnly  Verdict = "spared-only" // only processes that may not be touched
-	LiveStep    Verdict = "live-step"   // the job still runs here: nothing was touched
-	Observed    Verdict = "observed"    // observe mode: left-overs found and left
-	Off         Verdict = "off"         // switched off on this node or in the configuration
-	NoIdentity  Verdict = "no-identity" // the environment names no job
-	Unkillable  Verdict = "unkillable"  // something did not die of SIGKILL
-	Deadline    Verdict = "deadline"    // the time was over before everything was ended
-	Interrupted Verdict = "interrupted" // somebody ended the hook
-	Failed      Verdict = "failed"      // looking for left-overs did not work
-	Bug         Verdict = "bug"         // a mistake of lastcall's own
+	Clean       Verdict = "clean"         // nothing of the job was there
+	Cleaned     Verdict = "cleaned"       // everything of the job was ended
+	SparedOnly  Verdict = "spared-only"   // only processes that may not be touched
+	LiveStep    Verdict = "live-step"     // the job still runs here: nothing was touched
+	Observed    Verdict = "observed"      // observe mode: left-overs found and left
+	Off         Verdict = "off"           // switched off on this node or in the configuration
+	NoIdentity  Verdict = "no-identity"   // the environment names no job
+	Unkillable  Verdict = "unkillable"    // something did not die of SIGKILL
+	Deadline    Verdict = "deadline"      // the time was over before everything was ended
+	Interrupted Verdict = "interrupted"   // somebody ended the hook
+	LeftToSlurm Verdict = "left-to-slurm" // watch: the job was still working, or nobody could tell
+	Failed      Verdict = "failed"        // looking for left-overs did not work
+	Bug         Verdict = "bug"           // a mistake of lastcall's own
 )
 
 // Record is what one run of a hook writes.
 type Record struct {
 	Time      time.Time // when the hook started
-	Hook      string    // "epilog" or "taskepilog"
+	Hook      string    // "epilog", "taskepilog" or "watch"
 	Release   string    // lastcall's version
 	Mode      string    // "enforce" or "observe"
 	Config    string    // path of the configuration, "" for the defaults
@@ -51,6 +52,7 @@ type Record struct {
 	Looks     int    // passes over /proc
 	Method    string // "pidfd" or "pid"
 	Escalated string // why SIGKILL was used, "" if it was not
+	Watch     *Watch // nil for the hooks
 	Processes []Process
 	Locks     []Lock
 	Omitted   int // processes and locks left out to keep the line short
@@ -59,6 +61,18 @@ type Record struct {
 
 // Warn adds a sentence an admin should read.
 func (r *Record) Warn(text string) { r.Warnings = append(r.Warnings, text) }
+
+// Watch is what the node service says about a job that was told to end.
+type Watch struct {
+	Rule     string        // why it was ended: "ignored" or "idle"; "" if it was not
+	Reason   string        // why it was left to Slurm, or what the last look that found it working saw
+	Order    time.Time     // when the service noticed that the job was told to end
+	ToEnd    time.Duration // from then until lastcall acted, 0 if it did not
+	ToEmpty  time.Duration // from then until the steps were empty
+	Still    time.Duration // how long nothing had moved by then
+	KillWait time.Duration // what stock Slurm would have waited
+	Asked    int           // questions to the controller
+}
 
 // Phases is how long each part took.
 type Phases struct {
@@ -101,6 +115,8 @@ type Process struct {
 	Syscall  string   // of an unkillable process
 	Stack    []string // of an unkillable process
 	Locks    int
+	Doing    string // watch: what it waited in
+	Told     string // watch: who had told it to end, "slurm" or "lastcall"; "" for nobody
 	Outcome  string
 	Took     time.Duration
 }

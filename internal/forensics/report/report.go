@@ -35,6 +35,7 @@ type Record struct {
 	Looks     int       `json:"looks"`
 	Method    string    `json:"method"`
 	Escalated string    `json:"escalated"`
+	Watch     *Watch    `json:"watch"`
 	Processes []Process `json:"processes"`
 	Locks     []Lock    `json:"locks"`
 	Omitted   int       `json:"omitted"`
@@ -52,6 +53,19 @@ type Counts struct {
 	Spared     int `json:"spared"`
 	Locks      int `json:"locks"`
 	LocksFreed int `json:"locks_freed"`
+}
+
+// Watch is what the node service says about a job; the durations are
+// milliseconds.
+type Watch struct {
+	Rule     string    `json:"rule"`
+	Reason   string    `json:"reason"`
+	Order    time.Time `json:"order"`
+	ToEnd    float64   `json:"to_end_ms"`
+	ToEmpty  float64   `json:"to_empty_ms"`
+	Still    float64   `json:"still_ms"`
+	KillWait float64   `json:"kill_wait_ms"`
+	Asked    int       `json:"asked"`
 }
 
 // Phases holds the durations in milliseconds.
@@ -85,6 +99,8 @@ type Process struct {
 	Syscall  string   `json:"syscall"`
 	Stack    []string `json:"stack"`
 	Locks    int      `json:"locks"`
+	Doing    string   `json:"doing"`
+	Told     string   `json:"told"`
 	Outcome  string   `json:"outcome"`
 	Took     float64  `json:"took_ms"`
 }

@@ -1,0 +1,64 @@
+package note
+
+import (
+	"os"
+	"syscall"
+	"testing"
+)
+
+func TestNotes(t *testing.T) {
+	folder := t.TempDir() + "/notes"
+	if got := Read(folder, "n1", 7); got != "" {
+		t.Errorf("without a note: %q", got)
+	}
+	for _, text := range []string{"first", "second, which replaces it"} {
+		if err := Leave(folder, "n1", 7, uint32(os.Getuid()), text); err != nil {
+			t.Fatal(err)
+		}
+		if got := Read(folder, "n1", 7); got != text {
+			t.Errorf("read %q, want %q", got, text)
+		}
+	}
+	if got := Read(folder, "n1", 77) + Read(folder, "n", 17); got != "" {
+		t.Errorf("another job reads %q", got)
+	}
+	if err := Remove(folder, "n1", 7); err != nil || Read(folder, "n1", 7) != "" {
+		t.Errorf("not removed: %v", err)
+	}
+	if err := Remove(folder, "n1", 7); err != nil {
+		t.Errorf("removing what is not there: %v", err)
+	}
+}
+
+func TestANoteIsForItsUserAlone(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	folder := t.TempDir() + "/notes"
+	if err := Leave(folder, "n1", 7, 65534, "x"); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path(folder, "n1", 7))
+	if err != nil || info.Mode().Perm() != 0o400 || info.Sys().(*syscall.Stat_t).Uid != 65534 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// Nobody but root may write the folder, but if somebody could: a link in the
+// place of a note leads nowhere.
+func TestALinkIsNotFollowed(t *testing.T) {
+	folder := t.TempDir() + "/notes"
+	target := t.TempDir() + "/target"
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, path(folder, "n1", 7)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Leave(folder, "n1", 7, uint32(os.Getuid()), "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(target); !os.IsNotExist(err) {
+		t.Errorf("the link was followed: %v", err)
+	}
+}

@@ -1,0 +1,139 @@
+package watch
+
+import (
+	"path/filepath"
+
+	"lastcall/internal/proc"
+	"lastcall/internal/slurm"
+)
+
+// crew is who belongs to one job on one node, as the roster shows it. It says
+// whom to look at; whom to signal is proven again by package claim.
+type crew struct {
+	job     slurm.Job
+	stepds  map[proc.Key]bool
+	beside  map[proc.Key]bool // slurmstepd of the same job id on another node of this host
+	inside  []*person         // in the steps
+	outside []*person         // of the job, but not in the steps any more
+	hooks   []*person         // a TaskEpilog at work
+	unread  *person           // of the user and perhaps of the job: it could not be asked
+	off     bool              // LASTCALL_WATCH=off
+}
+
+// crewOf finds the processes of the job: spool is the folder with the sockets
+// of the node's slurmstepd.
+func (r *roster) crewOf(job slurm.Job, spool string) crew {
+	c := crew{job: job, stepds: map[proc.Key]bool{}, beside: map[proc.Key]bool{}}
+	for _, p := range r.order {
+		if !p.isStepd || p.title.Job != job.ID {
+			continue
+		}
+		if filepath.Dir(p.socket) != spool {
+			c.beside[p.key()] = true
+			continue
+		}
+		c.stepds[p.key()] = true
+		if c.job.SLUID == "" {
+			c.job.SLUID = p.place.SLUID
+		}
+	}
+	c.job.UID = c.userOf(r)
+	member := map[proc.Key]bool{}
+	for _, p := range r.order {
+		c.place(p, member)
+	}
+	c.addKin(r.order, member)
+	return c
+}
+
+// userOf finds the job's user by the cgroup of its slurmstepd, else by the
+// processes below it. Root's do not tell: before Slurm 25.05 the extern step
+// keeps one of root's in every job.
+func (c *crew) userOf(r *roster) uint32 {
+	for _, p := range r.order {
+		switch {
+		case c.stepds[p.key()] && p.place.UID >= 0:
+			return uint32(p.place.UID)
+		case p.above != nil && c.stepds[p.above.key()] && p.uid != 0:
+			return p.uid
+		}
+	}
+	return 0
+}
+
+// place sorts one process in by its cgroup, its slurmstepd and its mark.
+func (c *crew) place(p *person, member map[proc.Key]bool) {
+	above := p.above
+	below := above != nil && c.stepds[above.key()]
+	inGroup := p.place.Belongs(c.job) && len(c.stepds) > 0
+	switch {
+	case p.isStepd:
+		return
+	case (below || inGroup) && (p.place.Stepd || p.mark.Script == "epilog_task"):
+		c.hooks = append(c.hooks, p)
+		return
+	case below, inGroup && above == nil:
+		c.inside = append(c.inside, p)
+	case above != nil || p.uid != c.job.UID:
+		return
+	case p.read && c.names(p.mark):
+		c.outside = append(c.outside, p)
+	case !p.read && !p.place.InJob():
+		c.unread = p
+		return
+	default:
+		return
+	}
+	member[p.key()] = true
+	c.off = c.off || p.mark.WatchOff
+}
+
+// names says whether a mark is this job's on this node.
+func (c *crew) names(mark slurm.Mark) bool {
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	return c.job.Names(mark.Job) && !differ(mark.Node, c.job.Node) && !differ(mark.Cluster, c.job.Cluster)
+}
+
+// addKin adds the user's processes that descend from the job's, or share a
+// session with them, though their environment is gone.
+func (c *crew) addKin(people []*person, member map[proc.Key]bool) {
+	pids, sessions := map[int]bool{}, map[int]bool{}
+	note := func(list []*person) {
+		for _, p := range list {
+			pids[p.stat.PID], sessions[p.stat.Session] = true, true
+		}
+	}
+	note(c.inside)
+	note(c.outside)
+	for changed := true; changed; {
+		changed = false
+		for _, p := range people {
+			if member[p.key()] || p.isStepd || p.uid != c.job.UID || p.mark.Job != 0 || p.place.InJob() {
+				continue
+			}
+			if pids[p.stat.Parent] || sessions[p.stat.Session] && p.stat.Session > 1 {
+				member[p.key()], changed = true, true
+				c.outside = append(c.outside, p)
+				note([]*person{p})
+			}
+		}
+	}
+}
+
+// all returns everyone whose work may not be cut short.
+func (c *crew) all() []*person {
+	return append(append([]*person(nil), c.inside...), c.outside...)
+}
+
+// has says whether a pid is the job's or one of its slurmstepd: a pipe that
+// ends there does not leave the job.
+func (c *crew) has() map[int]bool {
+	set := map[int]bool{}
+	for _, p := range c.all() {
+		set[p.stat.PID] = true
+	}
+	for key := range c.stepds {
+		set[key.PID] = true
+	}
+	return set
+}

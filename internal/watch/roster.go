@@ -1,0 +1,201 @@
+package watch
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"lastcall/internal/cgroup"
+	"lastcall/internal/linux"
+	"lastcall/internal/proc"
+	"lastcall/internal/slurm"
+)
+
+// person is one process of the roster. What does not change is read once.
+type person struct {
+	stat    proc.Stat
+	uid     uint32
+	place   cgroup.Place
+	mark    slurm.Mark
+	title   slurm.Title // of a slurmstepd
+	socket  string      // of a slurmstepd: the path it listens at
+	isStepd bool
+	read    bool    // the environment was read
+	above   *person // the slurmstepd it descends from, nil for none; as of the last pass
+	pass    uint32
+}
+
+func (p *person) key() proc.Key { return p.stat.Key() }
+
+// roster knows who is on the node, as far as it matters to jobs that were
+// told to end. One pass over /proc serves all of these jobs.
+type roster struct {
+	fs     proc.FS
+	people map[int]*person
+	order  []*person      // the same, by pid
+	bored  map[int]uint32 // of no interest until this pass
+	pass   uint32
+	buffer []byte
+}
+
+// boredom is for how many passes a process that cannot be a job's is not
+// looked at again. Whoever got its number meanwhile is seen a little later;
+// the look right before a signal asks everybody.
+const boredom = 8
+
+func newRoster(fs proc.FS) *roster {
+	return &roster{fs: fs, people: map[int]*person{}, bored: map[int]uint32{}, buffer: make([]byte, 64<<10)}
+}
+
+// take makes one pass. Who is not there any more is forgotten.
+func (r *roster) take(until time.Time) error {
+	r.pass++
+	err := r.fs.EachPID(func(pid int) bool {
+		if r.bored[pid] <= r.pass {
+			r.visit(pid)
+		}
+		return time.Now().Before(until)
+	})
+	r.order = r.order[:0]
+	for pid, p := range r.people {
+		if p.pass != r.pass {
+			delete(r.people, pid)
+		}
+	}
+	for pid, p := range r.people {
+		if p.above = r.findAbove(p); r.boring(p) {
+			delete(r.people, pid)
+			r.bored[pid] = r.pass + boredom
+			continue
+		}
+		r.order = append(r.order, p)
+	}
+	sort.Slice(r.order, func(i, j int) bool { return r.order[i].stat.PID < r.order[j].stat.PID })
+	return err
+}
+
+// boring says that a process of root's cannot be of any job.
+func (r *roster) boring(p *person) bool {
+	return p.uid == 0 && p.read && !p.isStepd && p.above == nil && p.mark.Job == 0 && !p.place.InJob()
+}
+
+// forget gives back what the passes have gathered: no job is to end.
+func (r *roster) forget() {
+	r.people, r.bored, r.order = map[int]*person{}, map[int]uint32{}, nil
+}
+
+func (r *roster) visit(pid int) {
+	stat, err := r.fs.Stat(pid, r.buffer)
+	if err != nil || stat.Dead() || pid == 1 {
+		return
+	}
+	if stat.KernelThread() {
+		r.bored[pid] = r.pass + boredom
+		return
+	}
+	p := r.people[pid]
+	if p == nil || p.key() != stat.Key() {
+		p = r.meet(stat)
+		r.people[pid] = p
+	}
+	p.stat, p.pass = stat, r.pass
+	if !p.read && !p.isStepd && stat.State != 'D' {
+		r.readMark(p)
+	}
+}
+
+// meet reads what stays true of a process.
+func (r *roster) meet(stat proc.Stat) *person {
+	p := &person{stat: stat}
+	status, err := r.fs.Status(stat.PID, r.buffer)
+	if err != nil {
+		return p
+	}
+	p.uid = status.UID
+	if text, err := r.fs.Cgroup(stat.PID, r.buffer); err == nil {
+		p.place = cgroup.PlaceOf(text)
+	}
+	if p.uid == 0 && stat.Comm == "slurmstepd" {
+		r.meetStepd(p)
+	}
+	return p
+}
+
+// readMark reads the environment, once. It goes through the memory of the
+// process: one that is stuck in the kernel is asked in a later pass.
+func (r *roster) readMark(p *person) {
+	environ, err := r.fs.Environ(p.stat.PID, r.buffer)
+	if err == nil || linux.Gone(err) {
+		p.mark, p.read = slurm.ParseMark(environ), true
+	}
+}
+
+// meetStepd reads the title of a slurmstepd, and the socket it serves: a host
+// may run several slurmd with the same job, and titles name no node.
+func (r *roster) meetStepd(p *person) {
+	line, err := r.fs.CommandLine(p.stat.PID, r.buffer)
+	if err != nil {
+		return
+	}
+	title, ok := slurm.ParseTitle(line)
+	if !ok {
+		return
+	}
+	path, err := r.fs.Executable(p.stat.PID)
+	if err != nil || !strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], "slurmstepd") {
+		return
+	}
+	p.title, p.isStepd = title, true
+	p.socket = r.socketOf(p.stat.PID)
+}
+
+// socketOf returns the path of the socket a process listens at, "" if it has
+// none yet: the inode is in a link of its descriptors, the path in net/unix.
+func (r *roster) socketOf(pid int) string {
+	inodes := map[string]bool{}
+	folder := r.fs.Path(pid, "fd")
+	_ = linux.EachName(folder, make([]byte, 2048), func(name []byte) bool {
+		link, err := linux.Link(folder + "/" + string(name))
+		if inode, ok := strings.CutPrefix(link, "socket:["); ok && err == nil {
+			inodes[strings.TrimSuffix(inode, "]")] = true
+		}
+		return true
+	})
+	text, err := linux.ReadAll(r.fs.Path(pid, "net/unix"), nil, 8<<20)
+	if err != nil {
+		return ""
+	}
+	return listening(text, inodes)
+}
+
+// listening finds a path among the lines of /proc/net/unix (proc(5)): Num
+// RefCount Protocol Flags Type St Inode Path. Flags has __SO_ACCEPTCON, 0x10000,
+// for a socket that listens (net/unix/af_unix.c, unix_seq_show).
+func listening(text []byte, inodes map[string]bool) string {
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 8 || !inodes[fields[6]] || !strings.HasPrefix(fields[7], "/") {
+			continue
+		}
+		if flags, err := strconv.ParseUint(fields[3], 16, 32); err == nil && flags&0x10000 != 0 {
+			return fields[7]
+		}
+	}
+	return ""
+}
+
+// findAbove returns the living slurmstepd a process descends from, nil for none.
+func (r *roster) findAbove(p *person) *person {
+	for pid, steps := p.stat.Parent, 0; pid > 1 && steps < 1000; steps++ {
+		parent := r.people[pid]
+		if parent == nil {
+			return nil
+		}
+		if parent.isStepd {
+			return parent
+		}
+		pid = parent.stat.Parent
+	}
+	return nil
+}
