@@ -12,6 +12,7 @@ require (
 )
 
 require (
+	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/moby/sys/userns v0.1.0 // indirect
 	go.uber.org/multierr v1.10.0 // indirect
 )

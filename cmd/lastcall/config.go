@@ -31,6 +31,7 @@ func showConfig(arguments []string, out io.Writer) error {
 		settings.LogPath, strings.Join(settings.Spare.Users, ", "), strings.Join(settings.Spare.Commands, ", "))
 	showHook(out, "epilog", settings.Epilog)
 	showHook(out, "taskepilog", settings.TaskEpilog)
+	showWatch(out, settings.Watch)
 	fmt.Fprintf(out, "cgroups     %s\n", cgroupMode())
 	if _, err := os.Stat(hook.OffSwitch); err == nil {
 		fmt.Fprintf(out, "switched off on this node by %s\n", hook.OffSwitch)
@@ -59,6 +60,22 @@ func showHook(out io.Writer, name string, h config.Hook) {
 	}
 	if h.Drain {
 		fmt.Fprint(out, ", drains the node for the unkillable")
+	}
+	fmt.Fprintln(out)
+}
+
+func showWatch(out io.Writer, w config.Watch) {
+	idle := "after " + w.IdleGrace.String()
+	if w.IdleGrace == config.Never {
+		idle = "never"
+	}
+	fmt.Fprintf(out, "watch       mode %s, ends idle jobs %s, those that all ignore SIGTERM after %s, asks the controller for at most %s",
+		w.Mode, idle, w.IgnoredGrace, w.ConfirmTimeout)
+	if len(w.Partitions) > 0 {
+		fmt.Fprintf(out, ", leaves partitions %s alone", strings.Join(w.Partitions, ", "))
+	}
+	if w.MinUID > 0 {
+		fmt.Fprintf(out, ", leaves users below %d alone", w.MinUID)
 	}
 	fmt.Fprintln(out)
 }

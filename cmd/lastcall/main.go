@@ -1,5 +1,5 @@
-// Command lastcall is for people: it checks the configuration and shows what
-// the hooks wrote down.
+// Command lastcall is the node service, and what people use: it checks the
+// configuration and shows what was written down.
 package main
 
 import (
@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 
+	"lastcall/internal/aside"
 	"lastcall/internal/version"
 )
 
 const usage = `lastcall ends what Slurm jobs leave on their nodes.
 
+  lastcall watch               the node service: out of COMPLETING in seconds
   lastcall config [FILE]       check the configuration and show what holds
   lastcall log [-job N] [FILE] show what the hooks wrote down, for reading
   lastcall version
@@ -32,6 +34,10 @@ func run(arguments []string, out, wrong io.Writer) int {
 	switch command {
 	case "version", "-version", "--version":
 		fmt.Fprintln(out, version.Line(""))
+	case aside.Argument:
+		return aside.Serve(arguments[1:])
+	case "watch":
+		err = watchNode(arguments[1:], wrong)
 	case "config":
 		err = showConfig(arguments[1:], out)
 	case "log":

@@ -14,8 +14,11 @@ func judgeEnding(scope Scope, f Facts) Verdict {
 		return Verdict{Foreign: true}
 	case f.HasAbove && !f.AboveEnding:
 		return belowOther(scope, f)
-	case f.Place.InJob() && f.Place.Stepd:
+	case f.Place.InJob() && f.Place.Stepd, f.Mark.Script == "epilog_task":
 		return spared(HooksOwn)
+	case f.AboveEnding && f.Stat.Comm == "slurmstepd":
+		// On its way to become a TaskEpilog.
+		return spared(Slurms)
 	case f.Place.InJob() && f.Member:
 		return listedOr(f, ByCgroup)
 	case f.AboveEnding && f.UID == scope.Job.UID:

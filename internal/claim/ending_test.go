@@ -31,6 +31,8 @@ func TestJudgeEnding(t *testing.T) {
 			below(f)
 			f.Place, f.Member = cgroup.Place{Job: 77, UID: -1, Step: "0", Task: -1, Stepd: true}, true
 		}, spared(HooksOwn)},
+		{"a TaskEpilog without cgroups", func(f *Facts) { below(f); f.Mark.Script = "epilog_task" }, spared(HooksOwn)},
+		{"a slurmstepd that is about to become one", func(f *Facts) { below(f); f.Stat.Comm = "slurmstepd" }, spared(Slurms)},
 		{"on the spare list", func(f *Facts) { below(f); f.Listed = true }, spared(Listed)},
 		{"escaped, by its environment", func(*Facts) {}, spared(LeftStep)},
 		{"another user's below slurmstepd", func(f *Facts) { below(f); f.UID = 0 }, spared(LeftStep)},

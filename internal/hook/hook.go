@@ -13,6 +13,7 @@ import (
 	"lastcall/internal/config"
 	"lastcall/internal/forensics"
 	"lastcall/internal/linux"
+	"lastcall/internal/note"
 	"lastcall/internal/proc"
 	"lastcall/internal/version"
 )
@@ -165,10 +166,23 @@ func (r *run) logPath() string {
 // that of the step's first task, its standard output is lost (mgr.c,
 // _slurmd_job_log_init).
 func (r *run) tellUser() {
+	r.passOnNote()
 	for _, line := range r.record.UserLines() {
 		linux.Say(2, []byte(line+"\n"))
 	}
 	if r.record.Verdict == forensics.Bug {
 		linux.Say(2, []byte("lastcall: the clean-up after this step failed; the job is not affected\n"))
+	}
+}
+
+// passOnNote prints what lastcall watch left for the user of this job. It is
+// done once a step, by the run after which no task is left.
+func (r *run) passOnNote() {
+	switch r.record.Verdict {
+	case forensics.LiveStep, forensics.NoIdentity, forensics.Off, forensics.Bug:
+		return
+	}
+	if text := note.Read(note.Folder, r.record.Node, r.record.Job); text != "" {
+		linux.Say(2, []byte(text))
 	}
 }

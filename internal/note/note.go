@@ -34,6 +34,10 @@ func Leave(folder, node string, job, uid uint32, text string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("a note for job %d: %w", job, err)
 	}
+	// Users read it, whatever the service's umask says.
+	if err := os.Chmod(folder, 0o755); err != nil {
+		return fmt.Errorf("a note for job %d: %w", job, err)
+	}
 	name := path(folder, node, job)
 	if err := Remove(folder, node, job); err != nil {
 		return err

@@ -20,6 +20,7 @@ type Mark struct {
 	Restarts int    // SLURM_RESTART_COUNT, -1 if not told: never requeued, or an old Slurm
 	Launcher string // SLURM_STEP_LAUNCHER_PORT: the srun that started the step
 	Script   string // SLURM_SCRIPT_CONTEXT, like "epilog_task": Slurm started it as a hook; "" for none
+	Nodes    int    // SLURM_JOB_NUM_NODES, 0 if not told
 	WatchOff bool   // LASTCALL_WATCH=off: its user wants the job left to Slurm
 }
 
@@ -94,6 +95,10 @@ func (m *Mark) take(name, value string) {
 		m.Launcher = value
 	case "SLURM_SCRIPT_CONTEXT":
 		m.Script = value
+	case "SLURM_JOB_NUM_NODES":
+		if isNumber && n < 1<<20 {
+			m.Nodes = int(n)
+		}
 	case "LASTCALL_WATCH":
 		m.WatchOff = value == "off"
 	}
@@ -106,7 +111,7 @@ func IsHookVariable(name string) bool {
 	switch name {
 	case "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_PROCID", "SLURM_TASK_PID", "SLURM_CLUSTER_NAME",
 		"SLURMD_NODENAME", "SLURM_JOB_SLUID", "SLURM_JOB_START_TIME", "SLURM_RESTART_COUNT",
-		"SLURM_STEP_LAUNCHER_PORT", "SLURM_SCRIPT_CONTEXT", "LASTCALL_WATCH":
+		"SLURM_STEP_LAUNCHER_PORT", "SLURM_SCRIPT_CONTEXT", "SLURM_JOB_NUM_NODES", "LASTCALL_WATCH":
 		return true
 	}
 	return false

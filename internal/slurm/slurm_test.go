@@ -96,7 +96,10 @@ func TestParseMark(t *testing.T) {
 		{"SLURM_JOB_ID=x", none},
 		{"SLURM_JOB_ID=77 SLURM_PROCID=3 SLURM_STEP_ID=0", with(func(m *Mark) { m.Job, m.Task, m.HasTask, m.Step = 77, 3, true, "0" })},
 		{"SLURM_STEP_ID=4294967291 SLURM_TASK_PID=9", with(func(m *Mark) { m.Step, m.HasTask = "batch", true })},
-		{"SLURM_SCRIPT_CONTEXT=epilog_task LASTCALL_WATCH=off", with(func(m *Mark) { m.Script, m.WatchOff = "epilog_task", true })},
+		{
+			"SLURM_SCRIPT_CONTEXT=epilog_task LASTCALL_WATCH=off SLURM_JOB_NUM_NODES=12",
+			with(func(m *Mark) { m.Script, m.WatchOff, m.Nodes = "epilog_task", true, 12 }),
+		},
 		{"LASTCALL_WATCH=of LASTCALL_WATCHES=off", none},
 		{
 			"SLURM_CLUSTER_NAME=a SLURMD_NODENAME=b SLURM_JOB_SLUID=c SLURM_RESTART_COUNT=2 SLURM_STEP_LAUNCHER_PORT=5",

@@ -13,17 +13,19 @@ type crew struct {
 	job     slurm.Job
 	stepds  map[proc.Key]bool
 	beside  map[proc.Key]bool // slurmstepd of the same job id on another node of this host
+	groups  map[int]bool      // process groups of the tasks
 	inside  []*person         // in the steps
 	outside []*person         // of the job, but not in the steps any more
 	hooks   []*person         // a TaskEpilog at work
 	unread  *person           // of the user and perhaps of the job: it could not be asked
+	nodes   int               // how many nodes the job has, as far as its processes say
 	off     bool              // LASTCALL_WATCH=off
 }
 
 // crewOf finds the processes of the job: spool is the folder with the sockets
 // of the node's slurmstepd.
 func (r *roster) crewOf(job slurm.Job, spool string) crew {
-	c := crew{job: job, stepds: map[proc.Key]bool{}, beside: map[proc.Key]bool{}}
+	c := crew{job: job, stepds: map[proc.Key]bool{}, beside: map[proc.Key]bool{}, groups: map[int]bool{}}
 	for _, p := range r.order {
 		if !p.isStepd || p.title.Job != job.ID {
 			continue
@@ -74,6 +76,7 @@ func (c *crew) place(p *person, member map[proc.Key]bool) {
 		return
 	case below, inGroup && above == nil:
 		c.inside = append(c.inside, p)
+		c.groups[p.stat.Group] = c.groups[p.stat.Group] || below && p.stat.Parent == above.stat.PID
 	case above != nil || p.uid != c.job.UID:
 		return
 	case p.read && c.names(p.mark):
@@ -86,6 +89,7 @@ func (c *crew) place(p *person, member map[proc.Key]bool) {
 	}
 	member[p.key()] = true
 	c.off = c.off || p.mark.WatchOff
+	c.nodes = max(c.nodes, p.mark.Nodes)
 }
 
 // names says whether a mark is this job's on this node.

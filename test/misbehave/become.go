@@ -99,6 +99,7 @@ func (o *options) waitReady(before int) error {
 func (o options) arguments() []string {
 	args := []string{
 		"-term", o.term, "-finish", o.finish.String(), "-finish-by", o.finishBy, "-finish-file", o.finishFile,
+		"-finish-to", o.finishTo, "-child-term", o.childTerm,
 		"-children", strconv.Itoa(o.children), "-threads", strconv.Itoa(o.threads),
 		"-fork-rate", strconv.Itoa(o.forkRate), "-link", o.link.String(), "-child-life", o.childLife.String(),
 		"-name", o.name, "-uid", strconv.Itoa(o.uid), "-cgroup", o.cgroup, "-ready", o.ready, "-max", o.max.String(),
@@ -117,6 +118,7 @@ func (o options) arguments() []string {
 		{"-fork-chain", o.forkChain},
 		{"-lock-shared", o.shared},
 		{"-pass-lock", o.passLock},
+		{"-tell", o.tell},
 	} {
 		if flag.on {
 			args = append(args, flag.name)

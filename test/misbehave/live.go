@@ -62,10 +62,18 @@ func (o *options) company() error {
 	child := *o
 	child.children, child.forkRate, child.forkChain = 0, 0, false
 	child.zombie, child.setpgid, child.locks = false, false, nil
+	child.tell, child.childTerm = false, ""
+	if o.childTerm != "" {
+		child.term = o.childTerm
+	}
 	for range o.children {
 		command, err := o.again(child, nil)
 		if err != nil {
 			return err
+		}
+		if o.tell {
+			o.told = append(o.told, command)
+			continue
 		}
 		go func() { _ = command.Wait() }()
 	}
@@ -86,29 +94,6 @@ func (o *options) rename() error {
 		return fmt.Errorf("-name %q: %w", o.name, err)
 	}
 	return os.WriteFile("/proc/self/task/"+strconv.Itoa(os.Getpid())+"/comm", []byte(name), 0)
-}
-
-// work is what a program does when it is asked to end: it saves.
-func (o *options) work() {
-	until := time.Now().Add(o.finish)
-	for time.Now().Before(until) {
-		switch o.finishBy {
-		case "cpu":
-			for i := range 1 << 16 {
-				_ = i * i
-			}
-		case "write":
-			_ = os.WriteFile(o.finishFile+".part", make([]byte, 1<<16), 0o644)
-		default:
-			time.Sleep(time.Until(until))
-		}
-	}
-	if o.finishFile != "" {
-		// Renamed into place, so that the file is there whole or not at all.
-		if os.WriteFile(o.finishFile+".part", []byte("saved\n"), 0o644) == nil {
-			_ = os.Rename(o.finishFile+".part", o.finishFile)
-		}
-	}
 }
 
 // sayReady adds this process to the ready file in one write, so that lines of

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,10 @@ type options struct {
 	finish     time.Duration
 	finishBy   string
 	finishFile string
+	finishTo   string
+	childTerm  string
+	tell       bool
+	told       []*exec.Cmd // children to tell
 	children   int
 	threads    int
 	daemon     bool
@@ -56,10 +61,13 @@ func (l *list) Set(value string) error {
 }
 
 func define(o *options, flags *flag.FlagSet) {
-	flags.StringVar(&o.term, "term", "default", "what SIGTERM does: default, ignore, block, catch, sigwait")
+	flags.StringVar(&o.term, "term", "default", "what SIGTERM does: default, ignore, block, catch, sigwait; stay: caught, and it goes on; usr1: ignored, and it heeds SIGUSR1")
 	flags.DurationVar(&o.finish, "finish", 0, "with catch and sigwait: work this long before the end")
-	flags.StringVar(&o.finishBy, "finish-by", "sleep", "how: cpu, write, sleep")
+	flags.StringVar(&o.finishBy, "finish-by", "sleep", "how: cpu, write, trickle (a little every 0.7 s), tcp (to -finish-to), sleep")
 	flags.StringVar(&o.finishFile, "finish-file", "", "write \"saved\" to this file at the end of that work")
+	flags.StringVar(&o.finishTo, "finish-to", "", "host:port that takes what -finish-by tcp sends")
+	flags.StringVar(&o.childTerm, "child-term", "", "-term of the children, if not the same")
+	flags.BoolVar(&o.tell, "tell", false, "when asked to end: tell the children by SIGUSR1, wait for them, and do nothing else")
 	flags.IntVar(&o.children, "children", 0, "so many children that do the same")
 	flags.IntVar(&o.threads, "threads", 0, "so many more threads")
 	flags.BoolVar(&o.daemon, "daemon", false, "fork twice, with a session of its own")
@@ -119,12 +127,14 @@ func (o *options) run() error {
 // check finds what would be misunderstood in silence.
 func (o *options) check() error {
 	switch {
-	case !slices.Contains([]string{"default", "ignore", "block", "catch", "sigwait"}, o.term):
-		return fmt.Errorf("-term %q: use default, ignore, block, catch or sigwait", o.term)
-	case !slices.Contains([]string{"cpu", "write", "sleep"}, o.finishBy):
-		return fmt.Errorf("-finish-by %q: use cpu, write or sleep", o.finishBy)
-	case o.finishBy == "write" && o.finishFile == "":
-		return errors.New("-finish-by write: needs -finish-file")
+	case !slices.Contains([]string{"default", "ignore", "block", "catch", "sigwait", "stay", "usr1"}, o.term):
+		return fmt.Errorf("-term %q: use default, ignore, block, catch, sigwait, stay or usr1", o.term)
+	case !slices.Contains([]string{"cpu", "write", "trickle", "tcp", "sleep"}, o.finishBy):
+		return fmt.Errorf("-finish-by %q: use cpu, write, trickle, tcp or sleep", o.finishBy)
+	case (o.finishBy == "write" || o.finishBy == "trickle") && o.finishFile == "":
+		return fmt.Errorf("-finish-by %s: needs -finish-file", o.finishBy)
+	case o.finishBy == "tcp" && o.finishTo == "":
+		return errors.New("-finish-by tcp: needs -finish-to")
 	case o.forkRate > 0 && o.childLife <= 0:
 		return fmt.Errorf("-child-life %v: must be more than 0", o.childLife)
 	case o.forkChain && o.link <= 0:

@@ -100,6 +100,12 @@ func (o *options) disposition() (<-chan os.Signal, error) {
 	case "ignore":
 		signal.Ignore(syscall.SIGTERM)
 		return asked, nil
+	case "usr1":
+		signal.Ignore(syscall.SIGTERM)
+		signal.Notify(asked, syscall.SIGUSR1)
+		return asked, nil
+	case "stay":
+		return asked, o.stay()
 	case "catch":
 		signal.Notify(asked, syscall.SIGTERM)
 		return asked, nil
@@ -107,6 +113,18 @@ func (o *options) disposition() (<-chan os.Signal, error) {
 		go sigwait(asked)
 	}
 	return asked, restoreDefault()
+}
+
+// stay says that it was asked to end, as often as that happens, and goes on.
+func (o *options) stay() error {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGTERM)
+	go func() {
+		for range caught {
+			fmt.Println("asked to end; going on")
+		}
+	}()
+	return nil
 }
 
 // sigwait waits for SIGTERM the way sigwait(3) does: the signal stays blocked

@@ -1,0 +1,41 @@
+// Package watch is the node service: it frees a node that is COMPLETING early
+// when nothing is worth waiting for, and never ends a process that may still
+// be saving somebody's work. In doubt it leaves a job to Slurm: the worst case
+// of watch is stock Slurm.
+//
+// The way of a job through it:
+//
+//	order    slurmd writes in its spool folder that it was told to end the job
+//	look     who is in its steps (roster, crew), and what they do (activity)
+//	ready    all ignore SIGTERM, or all are idle, for long enough (decide)
+//	ask      one question to the controller: over, and this node the last one?
+//	end      proof, capture, SIGTERM to those never told, SIGKILL (claim, reaper)
+//	record   what was done, or why it was left to Slurm
+//
+// Everything happens in one goroutine but the questions and the ends, which
+// hand their results back to it. Nothing is kept on disk: a service that is
+// started again finds the jobs that are being ended again.
+package watch
+
+import "time"
+
+const (
+	// settling is how long events are gathered before anything is looked at:
+	// most jobs are gone by then.
+	settling = 150 * time.Millisecond
+	// interval is the time between two looks at the jobs that were told to end.
+	interval = 500 * time.Millisecond
+	// share is how many times longer than a look the pause after it is: a
+	// crowded node is looked at less often.
+	share = 10
+	// worthTelling is how long a job may take to end by itself without a record.
+	worthTelling = 2 * time.Second
+	// lookLimit is the most one look at everybody may take.
+	lookLimit = 2 * time.Second
+	// pulse is how often the service makes sure that its slurmds are the same.
+	pulse = 30 * time.Second
+	// sweep is how often it looks for further ones on this host.
+	sweep = 5 * time.Minute
+	// search is how often it looks while it knows none.
+	search = 10 * time.Second
+)

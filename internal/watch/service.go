@@ -1,0 +1,280 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lastcall/internal/activity"
+	"lastcall/internal/config"
+	"lastcall/internal/controller"
+	"lastcall/internal/hook"
+	"lastcall/internal/linux"
+	"lastcall/internal/proc"
+	"lastcall/internal/slurm/slurmd"
+	"lastcall/internal/slurm/spool"
+)
+
+// Service is the node service.
+type Service struct {
+	Config config.Config
+	Source string            // path of the configuration, for the record
+	Log    func(text string) // one line for the service's own log
+	Only   string            // serve only the slurmds with this slurm.conf; "" for all of the host
+	Notes  string            // folder for notes to users
+	Alive  func()            // called at least once a minute while all is well; may be nil
+
+	fs      proc.FS
+	notify  *linux.Notify
+	nodes   map[string]*node // by spool folder
+	roster  *roster
+	reader  *activity.Reader
+	pace    controller.Pace
+	asking  bool
+	results chan func()
+	working int // questions and ends that are under way
+	next    time.Time
+	checked time.Time
+	swept   time.Time
+}
+
+// New returns a service that has not looked at anything yet.
+func New(settings config.Config, source string, log func(text string)) (*Service, error) {
+	notify, err := linux.NewNotify()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{
+		Config: settings, Source: source, Log: log, fs: proc.Default, notify: notify,
+		nodes: map[string]*node{}, roster: newRoster(proc.Default), reader: activity.New(proc.Default),
+		results: make(chan func(), 64),
+	}
+	return s, nil
+}
+
+// Run serves until ctx is done. It returns nil then: whatever it was doing is
+// either done or left to Slurm.
+func (s *Service) Run(ctx context.Context) error {
+	defer s.notify.Close()
+	stop := context.AfterFunc(ctx, s.notify.Wake)
+	defer stop()
+	for ctx.Err() == nil {
+		s.attend(time.Now())
+		happened, err := s.notify.Wait(s.pause(time.Now()))
+		if err != nil {
+			return err
+		}
+		if happened && s.busy() == 0 {
+			// Most jobs end by themselves within moments: one look at all.
+			time.Sleep(settling)
+		}
+		if err := s.notify.Drain(s.event); err != nil {
+			return err
+		}
+		s.collect()
+		s.follow(ctx, time.Now())
+	}
+	s.finish()
+	return nil
+}
+
+// busy counts the jobs that were told to end.
+func (s *Service) busy() int {
+	n := 0
+	for _, node := range s.nodes {
+		n += len(node.jobs)
+	}
+	return n
+}
+
+// pause is how long nothing needs to be done.
+func (s *Service) pause(now time.Time) time.Duration {
+	until := s.checked.Add(s.rhythm())
+	if s.busy() > 0 && s.next.Before(until) {
+		until = s.next
+	}
+	return max(until.Sub(now), 0)
+}
+
+// rhythm is how often the slurmds are looked after.
+func (s *Service) rhythm() time.Duration {
+	if len(s.nodes) == 0 {
+		return search
+	}
+	return pulse
+}
+
+// event notes what happened in a spool folder.
+func (s *Service) event(e linux.Event) {
+	if e.Lost() {
+		for _, n := range s.nodes {
+			n.dirty, n.orders = true, true
+		}
+		return
+	}
+	for _, n := range s.nodes {
+		if n.folder != e.Folder {
+			continue
+		}
+		n.dirty = true
+		if e.FolderGone() {
+			n.leave()
+			s.checked = time.Time{}
+		} else if e.Name == spool.StateFile {
+			n.orders = true
+		}
+	}
+}
+
+// attend keeps the list of slurmds true, now and then.
+func (s *Service) attend(now time.Time) {
+	if now.Sub(s.checked) < s.rhythm() {
+		return
+	}
+	s.checked = now
+	if s.Alive != nil {
+		s.Alive()
+	}
+	alive := len(s.nodes) > 0
+	for _, n := range s.nodes {
+		alive = alive && n.folder >= 0 && s.same(n.Key)
+	}
+	if !alive || now.Sub(s.swept) >= sweep {
+		s.swept = now
+		s.discover()
+	}
+	for spool, n := range s.nodes {
+		err := n.take(s.notify)
+		switch {
+		case errors.Is(err, linux.ErrLocked):
+			s.say(n, "another lastcall watch serves "+spool+"; waiting in case it ends")
+		case linux.Gone(err):
+			n.leave()
+			delete(s.nodes, spool)
+		case err != nil:
+			s.say(n, err.Error())
+		}
+	}
+}
+
+// same says whether a process is still the same one.
+func (s *Service) same(key proc.Key) bool {
+	stat, err := s.fs.Stat(key.PID, s.roster.buffer)
+	return err == nil && stat.Key() == key
+}
+
+// discover finds the slurmds of this host. A folder whose slurmd is gone is
+// kept: its steps may live on, and slurmd comes back.
+func (s *Service) discover() {
+	instances, err := slurmd.Find(s.fs)
+	if err != nil {
+		s.Log(err.Error())
+	}
+	for _, instance := range instances {
+		if s.Only != "" && s.Only != instance.Conf {
+			continue
+		}
+		if n := s.nodes[instance.SpoolDir]; n != nil {
+			n.Instance = instance
+			continue
+		}
+		s.nodes[instance.SpoolDir] = &node{Instance: instance, folder: -1, jobs: map[uint32]*job{}}
+		s.Log("serving node " + instance.Node + " of cluster " + instance.Cluster + ", " + instance.SpoolDir)
+	}
+}
+
+// say logs a line about a node once, until it says something else.
+func (s *Service) say(n *node, text string) {
+	if n.said != text {
+		n.said = text
+		s.Log(text)
+	}
+}
+
+// follow reads what has changed and looks at the jobs when it is time.
+func (s *Service) follow(ctx context.Context, now time.Time) {
+	had := s.busy()
+	for _, n := range s.nodes {
+		if !n.dirty || n.folder < 0 {
+			continue
+		}
+		n.dirty = false
+		over, err := n.refresh(now)
+		if err != nil && !linux.Gone(err) {
+			s.Log(err.Error())
+		}
+		for _, j := range over {
+			s.close(j, now)
+		}
+	}
+	switch {
+	case s.busy() == 0 && had > 0:
+		s.roster.forget()
+	case s.busy() > 0 && (had == 0 || !now.Before(s.next)):
+		s.look(ctx, now)
+	}
+}
+
+// look looks at every job that was told to end, and acts.
+func (s *Service) look(ctx context.Context, now time.Time) {
+	if err := s.roster.take(now.Add(lookLimit)); err != nil {
+		s.Log(err.Error())
+	}
+	for _, n := range s.nodes {
+		for _, j := range n.jobs {
+			if j.ending || j.ended != nil {
+				continue
+			}
+			j.see(s.roster, s.reader, time.Now())
+			j.rule = s.rules().Ready(j.clock, j.look)
+		}
+	}
+	s.actOn(ctx, time.Now())
+	took := time.Since(now)
+	s.next = now.Add(max(interval, share*took))
+}
+
+func (s *Service) rules() Rules {
+	idle := s.Config.Watch.IdleGrace
+	return Rules{IdleGrace: idle, IgnoredGrace: s.Config.Watch.IgnoredGrace}
+}
+
+// off says whether lastcall is switched off on this node.
+func off() bool { return linux.Exists(hook.OffSwitch) }
+
+// do hands the result of something slow back to the one goroutine that owns
+// everything.
+func (s *Service) do(result func()) {
+	s.results <- result
+	s.notify.Wake()
+}
+
+// collect takes the results that are there.
+func (s *Service) collect() {
+	for {
+		select {
+		case result := <-s.results:
+			s.working--
+			result()
+		default:
+			return
+		}
+	}
+}
+
+// finish waits for what is under way, each with a deadline of its own, and
+// writes the records of what was done.
+func (s *Service) finish() {
+	for s.working > 0 {
+		result := <-s.results
+		s.working--
+		result()
+	}
+	for _, n := range s.nodes {
+		for _, j := range n.jobs {
+			if j.ended != nil {
+				s.close(j, time.Now())
+			}
+		}
+	}
+}
