@@ -43,11 +43,13 @@ func TestProgress(t *testing.T) {
 			[]Sample{sample(1, nil)}, []Sample{later(time.Second, func(s *Sample) { s.CPU += 20 * time.Millisecond })}, nil,
 		},
 		"work": {
-			[]Sample{sample(1, nil)}, []Sample{later(time.Second, func(s *Sample) { s.CPU += 21 * time.Millisecond })},
+			[]Sample{sample(1, nil)},
+			[]Sample{later(time.Second, func(s *Sample) { s.CPU += 21 * time.Millisecond })},
 			map[Change]uint64{UsedCPU: 21e6},
 		},
 		"work in a short interval": {
-			[]Sample{sample(1, nil)}, []Sample{later(time.Second/4, func(s *Sample) { s.CPU += 6 * time.Millisecond })},
+			[]Sample{sample(1, nil)},
+			[]Sample{later(time.Second/4, func(s *Sample) { s.CPU += 6 * time.Millisecond })},
 			map[Change]uint64{UsedCPU: 6e6},
 		},
 		"work in no interval": {
@@ -57,16 +59,19 @@ func TestProgress(t *testing.T) {
 			[]Sample{sample(1, nil)}, []Sample{later(-time.Hour, func(s *Sample) { s.CPU++ })}, map[Change]uint64{UsedCPU: 1},
 		},
 		"one byte each": {
-			[]Sample{sample(1, nil)}, []Sample{later(time.Second, func(s *Sample) { s.IO.ReadCalls++; s.IO.WrittenCalls++; s.TCP++ })},
+			[]Sample{sample(1, nil)},
+			[]Sample{later(time.Second, func(s *Sample) { s.IO.ReadCalls++; s.IO.WrittenCalls++; s.TCP++ })},
 			map[Change]uint64{Read: 1, Written: 1, Network: 1},
 		},
 		"from and to storage": {
-			[]Sample{sample(1, nil)}, []Sample{later(time.Second, func(s *Sample) { s.IO.ReadDevice += 512; s.IO.WrittenPages += 4096 })},
+			[]Sample{sample(1, nil)},
+			[]Sample{later(time.Second, func(s *Sample) { s.IO.ReadDevice += 512; s.IO.WrittenPages += 4096 })},
 			map[Change]uint64{Read: 512, Written: 4096},
 		},
 		"a counter that wraps": {
 			[]Sample{sample(1, func(s *Sample) { s.IO.WrittenCalls = 1<<64 - 1 })},
-			[]Sample{later(time.Second, func(s *Sample) { s.IO.WrittenCalls = 4 })}, map[Change]uint64{Written: 5},
+			[]Sample{later(time.Second, func(s *Sample) { s.IO.WrittenCalls = 4 })},
+			map[Change]uint64{Written: 5},
 		},
 		"a connection that closed": {
 			[]Sample{sample(1, nil)}, []Sample{later(time.Second, func(s *Sample) { s.TCP = 0 })}, map[Change]uint64{Network: 1<<64 - 100},
@@ -96,7 +101,8 @@ func TestProgress(t *testing.T) {
 			[]Sample{sample(1, nil)}, []Sample{later(time.Second, func(s *Sample) { s.Threads = 3 })}, map[Change]uint64{Threaded: 3},
 		},
 		"a handler set": {
-			[]Sample{sample(1, nil)}, []Sample{later(time.Second, func(s *Sample) { s.Term = proc.DispositionIgnored })},
+			[]Sample{sample(1, nil)},
+			[]Sample{later(time.Second, func(s *Sample) { s.Term = proc.DispositionIgnored })},
 			map[Change]uint64{NewDuties: 0},
 		},
 	}

@@ -3,6 +3,7 @@ package activity
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +20,7 @@ type Reader struct {
 	fs     proc.FS
 	buffer []byte
 	names  []byte
+	answer chan struct{} // closed when the last question about sockets came back
 }
 
 // New makes a reader of the processes below fs.
@@ -56,8 +58,17 @@ func (s *Sample) unreadable(err error) {
 	s.veto(Unreadable, fmt.Sprintf("it cannot be read: %s", err))
 }
 
+// veto adds a reason. One of each kind is enough: a process may have a
+// thousand connections.
 func (s *Sample) veto(reason Reason, text string) {
+	if reason == "" || s.vetoed(reason) {
+		return
+	}
 	s.Vetoes = append(s.Vetoes, Veto{Reason: reason, Text: text})
+}
+
+func (s *Sample) vetoed(reason Reason) bool {
+	return slices.ContainsFunc(s.Vetoes, func(v Veto) bool { return v.Reason == reason })
 }
 
 // errOther and errDead say that nothing of the process runs any more: its
@@ -124,7 +135,7 @@ func (r *Reader) state(s *Sample, stat proc.Stat, status proc.Status) {
 	case stat.Exiting():
 		s.veto(Exiting, "it is on its way out, and may be waiting for a file system to take its last writes")
 	case stat.State == 'D':
-		s.veto(Uninterruptible, "it waits in the kernel"+r.where(s.Key.PID))
+		s.veto(Uninterruptible, "it waits in the kernel"+r.where(strconv.Itoa(s.Key.PID)))
 	case stat.State == 'T':
 		s.veto(Stopped, "it is stopped, and would go on if it were continued")
 	case stat.State != 'S' && stat.State != 't':
@@ -141,11 +152,11 @@ func (r *Reader) state(s *Sample, stat proc.Stat, status proc.Status) {
 	}
 }
 
-// where says in which function of the kernel a process waits.
-func (r *Reader) where(pid int) string {
-	wchan, err := r.fs.Text(pid, "wchan", r.buffer)
-	if err != nil || wchan == "" || wchan == "0" {
+// where says in which function of the kernel the thread below folder waits.
+func (r *Reader) where(folder string) string {
+	wchan, err := linux.Read(string(r.fs)+"/"+folder+"/wchan", r.buffer)
+	if err != nil || len(wchan) == 0 || string(wchan) == "0" {
 		return ""
 	}
-	return " in " + strconv.Quote(wchan)
+	return " in " + strconv.Quote(string(wchan))
 }
