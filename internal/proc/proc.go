@@ -72,6 +72,16 @@ func (fs FS) Status(pid int, buffer []byte) (Status, error) {
 	return ParseStatus(text)
 }
 
+// TaskStatus reads /proc/PID/task/TID/status: masks of signals and the tracer
+// are those of the thread.
+func (fs FS) TaskStatus(pid, tid int, buffer []byte) (Status, error) {
+	text, err := linux.Read(fs.Path(pid, "task/"+strconv.Itoa(tid)+"/status"), buffer)
+	if err != nil {
+		return Status{}, err
+	}
+	return ParseStatus(text)
+}
+
 // Cgroup reads /proc/PID/cgroup as text; see EachCgroup.
 func (fs FS) Cgroup(pid int, buffer []byte) ([]byte, error) {
 	return linux.Read(fs.Path(pid, "cgroup"), buffer)

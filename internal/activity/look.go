@@ -1,0 +1,201 @@
+package activity
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"lastcall/internal/linux"
+	"lastcall/internal/proc"
+)
+
+// The most threads and descriptors of one process that are read. A process
+// with more is unreadable: it is better left alone than looked at for long.
+const (
+	maxThreads     = 8192
+	maxDescriptors = 8192
+)
+
+var errCrowd = errors.New("it has too many threads or descriptors to read them all")
+
+// process is a sample under the full look.
+type process struct {
+	sample      *Sample
+	folder      string // below the proc file system: PID, or PID/task/TID where the leader has exited
+	namespace   string // the link of its network namespace
+	calls       []call
+	descriptors []descriptor
+	waitsOnAny  bool
+	waitsOn     []int // descriptors
+}
+
+// Look completes samples of one job that Sample has just made: threads,
+// descriptors, sockets, and all vetoes. helpers are further processes that
+// count as inside the job without being judged, its slurmstepds: a pipe or
+// socket that ends there is inside. What there is no time for is unreadable.
+func (r *Reader) Look(samples []Sample, helpers []int, until time.Time) {
+	w := &world{reader: r, until: until, held: map[end]holder{}, inside: map[int]bool{}}
+	processes := make([]*process, 0, len(samples))
+	for i := range samples {
+		s := &samples[i]
+		if s.Gone || s.Unreadable != nil {
+			continue
+		}
+		s.Looked = true
+		p := &process{sample: s, folder: strconv.Itoa(s.Key.PID)}
+		w.inside[s.Key.PID] = true
+		processes = append(processes, p)
+		if err := r.read(p, until); err != nil {
+			s.unreadable(err)
+		}
+		w.add(p.descriptors, holder{})
+	}
+	for _, pid := range helpers {
+		if !w.inside[pid] {
+			w.inside[pid] = true
+			found, _ := r.descriptors(strconv.Itoa(pid), until)
+			w.add(found, holder{helper: true})
+		}
+	}
+	w.findSockets(processes)
+	for _, p := range processes {
+		w.judge(p)
+	}
+}
+
+// read reads threads and descriptors of a process.
+func (r *Reader) read(p *process, until time.Time) error {
+	pid := p.sample.Key.PID
+	tids, err := r.fs.Tasks(pid)
+	if err != nil {
+		return r.unlessGone(pid, err)
+	}
+	if len(tids) > maxThreads {
+		return errCrowd
+	}
+	living := tids[:0]
+	for _, tid := range tids {
+		if !time.Now().Before(until) {
+			return ErrLate
+		}
+		alive, err := r.thread(p, tid)
+		if err != nil {
+			return err
+		}
+		if alive {
+			living = append(living, tid)
+		}
+	}
+	return r.tables(p, living, until)
+}
+
+// tables reads the descriptors of a process: one table for all its threads,
+// but a thread may have one of its own (unshare(2), CLONE_FILES). A leader
+// that has exited shows none, so a living thread is asked.
+func (r *Reader) tables(p *process, living []int, until time.Time) error {
+	pid := p.sample.Key.PID
+	for i, tid := range living {
+		folder := strconv.Itoa(pid)
+		if tid != pid {
+			folder += "/task/" + strconv.Itoa(tid)
+		}
+		if i > 0 && linux.SameDescriptors(living[0], tid) {
+			continue
+		}
+		found, err := r.descriptors(folder, until)
+		p.descriptors = append(p.descriptors, found...)
+		if err := r.unlessGone(pid, err); err != nil {
+			return err
+		}
+		if i == 0 {
+			p.folder = folder
+			p.namespace, _ = linux.Link(string(r.fs) + "/" + folder + "/ns/net")
+		}
+	}
+	return nil
+}
+
+// unlessGone passes an error on if the process is still there: a file that is
+// missing on this kernel must not look like a process that has ended.
+func (r *Reader) unlessGone(pid int, err error) error {
+	if !linux.Gone(err) {
+		return err
+	}
+	if _, gone := r.fs.Stat(pid, r.buffer); linux.Gone(gone) {
+		return nil
+	}
+	return err
+}
+
+// thread notes where a thread is and what speaks against calling it idle.
+// alive is false for one that has ended.
+func (r *Reader) thread(p *process, tid int) (alive bool, err error) {
+	pid := p.sample.Key.PID
+	text, trouble := linux.Read(string(r.fs)+"/"+strconv.Itoa(pid)+"/task/"+strconv.Itoa(tid)+"/syscall", r.buffer)
+	var c call
+	if trouble == nil {
+		c, trouble = parseCall(text)
+	}
+	stat, err := r.fs.TaskStat(pid, tid, r.buffer)
+	if linux.Gone(err) || err == nil && stat.Zombie() {
+		return false, nil
+	}
+	if err = errors.Join(err, trouble); err != nil {
+		return true, fmt.Errorf("thread %d: %w", tid, err)
+	}
+	p.calls = append(p.calls, c)
+	if reason, why := judgeThread(stat, c); reason != "" {
+		p.sample.NonIdle++
+		if reason == Uninterruptible {
+			why += r.where(strconv.Itoa(pid) + "/task/" + strconv.Itoa(tid))
+		}
+		p.sample.veto(reason, "thread "+strconv.Itoa(tid)+" "+why)
+	}
+	switch c.known.wait {
+	case waitAny:
+		p.waitsOnAny = true
+	case waitOne:
+		p.waitsOn = append(p.waitsOn, c.descriptor)
+	}
+	return true, nil
+}
+
+// judgeThread tells why a thread is not idle, "" if it may be.
+func judgeThread(stat proc.Stat, c call) (Reason, string) {
+	switch {
+	case stat.Exiting():
+		return Exiting, "is on its way out"
+	case stat.State == 'D':
+		return Uninterruptible, "waits in the kernel"
+	case stat.State == 'T':
+		return Stopped, "is stopped"
+	case stat.State == 't':
+		return Traced, "is held by a debugger"
+	case stat.State != 'S' || c.running:
+		return Running, "is running"
+	case c.known.wait == waitNothing:
+		return BusyCall, "is " + c.place()
+	}
+	return "", ""
+}
+
+// descriptors reads a table of descriptors. What was read comes back with an
+// error too.
+func (r *Reader) descriptors(folder string, until time.Time) ([]descriptor, error) {
+	var found []descriptor
+	var trouble error
+	err := linux.EachDescriptor(string(r.fs)+"/"+folder+"/fd", r.names, func(one linux.Descriptor) bool {
+		d := parseDescriptor(one.Target)
+		d.number, d.read, d.write = one.Number, one.Read, one.Write
+		found = append(found, d)
+		switch {
+		case len(found) > maxDescriptors:
+			trouble = errCrowd
+		case len(found)%256 == 0 && !time.Now().Before(until):
+			trouble = ErrLate
+		}
+		return trouble == nil
+	})
+	return found, errors.Join(err, trouble)
+}
