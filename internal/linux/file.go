@@ -3,6 +3,7 @@ package linux
 import (
 	"fmt"
 	"io/fs"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -110,4 +111,26 @@ func Link(path string) (string, error) {
 		return "", fail("readlink", path, err)
 	}
 	return string(buffer[:n]), nil
+}
+
+// Modified returns when the content of path last changed (st_mtime of
+// lstat(2)). All times of one file system come from one clock of this host.
+func Modified(path string) (time.Time, error) {
+	var status unix.Stat_t
+	if err := unix.Lstat(path, &status); err != nil {
+		return time.Time{}, fail("lstat", path, err)
+	}
+	return time.Unix(status.Mtim.Unix()), nil
+}
+
+// OnlyRootWrites says whether path, links followed, is a regular file that
+// belongs to root and that nobody else may write (stat(2)). The folders above
+// it are not looked at.
+func OnlyRootWrites(path string) (bool, error) {
+	var status unix.Stat_t
+	if err := unix.Stat(path, &status); err != nil {
+		return false, fail("stat", path, err)
+	}
+	regular := status.Mode&unix.S_IFMT == unix.S_IFREG
+	return regular && status.Uid == 0 && status.Mode&(unix.S_IWGRP|unix.S_IWOTH) == 0, nil
 }

@@ -61,7 +61,13 @@ func IsSLUID(text string) bool {
 	return strings.Trim(text[1:], "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == ""
 }
 
-// NodeName returns text if it can be the name of a node: it is compared with
+// IsNodeName says whether text can be the name of a node.
+func IsNodeName(text string) bool {
+	_, ok := nodeName(text)
+	return ok && text != ""
+}
+
+// nodeName returns text if it can be the name of a node: it is compared with
 // and becomes part of cgroup paths.
 func nodeName(text string) (string, bool) {
 	for _, c := range []byte(text) {

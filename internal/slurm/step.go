@@ -2,6 +2,12 @@ package slurm
 
 import "strings"
 
+// StepName turns the number of a step, as it stands in the names of files and
+// in variables, into the name Slurm shows: "batch", "extern", "interactive",
+// "7", or "7+1" for a component of a het step. Anything that is no step gives
+// "".
+func StepName(text string) string { return stepName(text) }
+
 // stepName turns the number of a step into the name Slurm shows: the special
 // steps have numbers at the top of the range (slurm.h, SLURM_BATCH_SCRIPT and
 // its neighbours). Anything that is no step gives "".
