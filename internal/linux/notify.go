@@ -3,7 +3,6 @@ package linux
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -28,9 +27,6 @@ const (
 	NotifyNames = NotifyCreated | NotifyDeleted | NotifyMovedTo | NotifyMovedFrom | NotifySelfGone | NotifySelfMoved
 )
 
-// ErrInterrupted says that a wait was ended by Interrupt.
-var ErrInterrupted = errors.New("the wait was interrupted")
-
 // Event is one thing that happened.
 type Event struct {
 	Folder int    // what Watch returned; -1 for an overflow
@@ -52,7 +48,7 @@ func (e Event) FolderGone() bool {
 // Notify watches folders with inotify(7). It waits with poll(2) in a thread
 // of its own, not with Go's network poller: that one would wake the program
 // for each event, and a caller that lets events pile up for some milliseconds
-// saves most of the work. It is for one goroutine; only Interrupt may be
+// saves most of the work. It is for one goroutine; only Wake may be
 // called from others.
 type Notify struct {
 	inotify int
@@ -95,8 +91,8 @@ func (n *Notify) Forget(folder int) error {
 }
 
 // Wait waits until events are queued, and returns true, or until most has
-// passed, and returns false. A negative most waits without limit. After
-// Interrupt it returns ErrInterrupted at once, for ever.
+// passed or somebody called Wake, and returns false. A negative most waits
+// without limit.
 func (n *Notify) Wait(most time.Duration) (bool, error) {
 	until := time.Now().Add(most)
 	for {
@@ -113,7 +109,8 @@ func (n *Notify) Wait(most time.Duration) (bool, error) {
 		case err != nil:
 			return false, fmt.Errorf("poll: %w", err)
 		case set[1].Revents != 0:
-			return false, ErrInterrupted
+			_, _ = unix.Read(n.wake, make([]byte, 8))
+			return set[0].Revents != 0, nil
 		default:
 			return ready > 0, nil
 		}
@@ -138,8 +135,9 @@ func (n *Notify) Drain(use func(Event)) error {
 	}
 }
 
-// Interrupt ends the wait of another goroutine, and all later ones.
-func (n *Notify) Interrupt() {
+// Wake ends the wait of another goroutine, or its next one if it does not wait
+// just now.
+func (n *Notify) Wake() {
 	one := make([]byte, 8)
 	binary.NativeEndian.PutUint64(one, 1)
 	_, _ = unix.Write(n.wake, one)

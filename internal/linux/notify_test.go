@@ -137,11 +137,14 @@ func TestNotifyRefusesWhatIsNoFolder(t *testing.T) {
 	}
 }
 
-func TestInterruptEndsAWait(t *testing.T) {
+func TestWakeEndsOneWait(t *testing.T) {
 	notify, _, _ := watched(t)
 	done := make(chan error, 1)
 	go func() {
-		_, err := notify.Wait(-1)
+		happened, err := notify.Wait(-1)
+		if happened {
+			err = errors.New("nothing has happened in the folder")
+		}
 		done <- err
 	}()
 	select {
@@ -149,17 +152,22 @@ func TestInterruptEndsAWait(t *testing.T) {
 		t.Fatalf("the wait ended by itself: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	notify.Interrupt()
+	notify.Wake()
 	select {
 	case err := <-done:
-		if !errors.Is(err, ErrInterrupted) {
+		if err != nil {
 			t.Error(err)
 		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("the wait goes on")
 	}
-	if _, err := notify.Wait(time.Hour); !errors.Is(err, ErrInterrupted) {
-		t.Errorf("a later wait: %v", err)
+	notify.Wake()
+	if happened, err := notify.Wait(time.Hour); happened || err != nil {
+		t.Errorf("a wake before the wait: %v, %v", happened, err)
+	}
+	began := time.Now()
+	if _, err := notify.Wait(50 * time.Millisecond); err != nil || time.Since(began) < 50*time.Millisecond {
+		t.Errorf("the wait after it ended after %s: %v", time.Since(began), err)
 	}
 }
 

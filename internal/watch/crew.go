@@ -129,15 +129,11 @@ func (c *crew) all() []*person {
 	return append(append([]*person(nil), c.inside...), c.outside...)
 }
 
-// has says whether a pid is the job's or one of its slurmstepd: a pipe that
-// ends there does not leave the job.
-func (c *crew) has() map[int]bool {
-	set := map[int]bool{}
-	for _, p := range c.all() {
-		set[p.stat.PID] = true
-	}
+// helpers are the slurmstepd: a pipe that ends there does not leave the job.
+func (c *crew) helpers() []int {
+	var pids []int
 	for key := range c.stepds {
-		set[key.PID] = true
+		pids = append(pids, key.PID)
 	}
-	return set
+	return pids
 }

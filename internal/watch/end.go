@@ -40,7 +40,7 @@ type ending struct {
 	beside  map[proc.Key]bool
 	members map[proc.Key]bool // in the steps, as of the decision
 	keys    []proc.Key        // all of the job
-	inside  map[int]bool
+	helpers []int
 	told    map[proc.Key]bool
 	untold  int
 	text    string // for the user
@@ -56,7 +56,7 @@ func (s *Service) end(j *job) {
 	answer := j.answer.Record()
 	e := &ending{
 		service: s, node: j.node.Node, rule: j.rule, stepds: j.stepds, beside: j.crew.beside,
-		members: map[proc.Key]bool{}, keys: keysOf(j.crew.all()), inside: j.crew.has(), told: map[proc.Key]bool{},
+		members: map[proc.Key]bool{}, keys: keysOf(j.crew.all()), helpers: j.crew.helpers(), told: map[proc.Key]bool{},
 		untold: j.look.Untold, text: sentence(j), reader: activity.New(s.fs), samples: j.samples, record: s.newRecord(j),
 	}
 	e.job = slurm.Job{
@@ -196,12 +196,12 @@ func (e *ending) hold(result claim.Result) string {
 func (e *ending) works() string {
 	until := time.Now().Add(lookLimit)
 	samples := e.reader.Sample(e.keys, until)
-	e.reader.Look(samples, func(pid int) bool { return e.inside[pid] }, until)
+	e.reader.Look(samples, e.helpers, until)
 	moved := activity.Progress(e.samples, samples)
 	e.samples = samples
 	for _, m := range moved {
 		if m.Change != activity.Ended {
-			return m.String()
+			return wordsFor(m)
 		}
 	}
 	for i := range samples {

@@ -56,7 +56,7 @@ func (j *job) see(r *roster, reader *activity.Reader, now time.Time) {
 		j.stepds = crew.stepds
 	}
 	j.crew = crew
-	keys, inside := keysOf(crew.all()), crew.has()
+	keys := keysOf(crew.all())
 	until := now.Add(lookLimit)
 	before := j.samples
 	j.samples = reader.Sample(keys, until)
@@ -65,7 +65,7 @@ func (j *job) see(r *roster, reader *activity.Reader, now time.Time) {
 		moved = nil
 	}
 	if len(moved) == 0 {
-		reader.Look(j.samples, func(pid int) bool { return inside[pid] }, until)
+		reader.Look(j.samples, crew.helpers(), until)
 		if before != nil {
 			moved = activity.Progress(before, j.samples)
 		}
@@ -86,7 +86,7 @@ func keysOf(people []*person) []proc.Key {
 func (j *job) summary(moved []activity.Moved, now time.Time) Look {
 	l := Look{Now: now.Sub(j.ordered), Vetoes: j.vetoes()}
 	for _, m := range moved {
-		l.Moved = append(l.Moved, m.String())
+		l.Moved = append(l.Moved, wordsFor(m))
 	}
 	for i := range j.samples {
 		s := &j.samples[i]

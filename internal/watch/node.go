@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"lastcall/internal/linux"
-	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/slurm/spool"
 )

@@ -120,6 +120,31 @@ func (j *job) lastSeen() []forensics.Process {
 	return list
 }
 
+// wordsFor says what a process has done.
+func wordsFor(m activity.Moved) string {
+	name := forensics.Quote(m.Comm, 64) + " (" + strconv.Itoa(m.Key.PID) + ") "
+	bytes := strconv.FormatUint(m.Amount, 10) + " bytes"
+	switch m.Change {
+	case activity.Started:
+		return name + "was started"
+	case activity.Ended:
+		return name + "ended"
+	case activity.UsedCPU:
+		return name + "used " + time.Duration(m.Amount).Round(time.Millisecond).String() + " of a processor"
+	case activity.Read:
+		return name + "read " + bytes
+	case activity.Written:
+		return name + "wrote " + bytes
+	case activity.Network:
+		return name + "moved " + bytes + " over TCP"
+	case activity.Threaded:
+		return name + "started or ended a thread"
+	case activity.NewDuties:
+		return name + "changed what SIGTERM does to it"
+	}
+	return name + "could not be read"
+}
+
 // nameOf names a process in a sentence.
 func nameOf(s *activity.Sample) string {
 	return forensics.Quote(s.Comm, 64) + " (" + strconv.Itoa(s.Key.PID) + ")"

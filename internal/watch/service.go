@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"lastcall/internal/activity"
@@ -166,9 +167,13 @@ func (s *Service) same(key proc.Key) bool {
 // discover finds the slurmds of this host. A folder whose slurmd is gone is
 // kept: its steps may live on, and slurmd comes back.
 func (s *Service) discover() {
-	instances, err := slurmd.Find(s.fs)
+	name, err := os.Hostname()
 	if err != nil {
 		s.Log(err.Error())
+	}
+	instances, troubles := slurmd.Host{Proc: s.fs, Name: name}.Find()
+	for _, trouble := range troubles {
+		s.Log(trouble.Error())
 	}
 	for _, instance := range instances {
 		if s.Only != "" && s.Only != instance.Conf {
