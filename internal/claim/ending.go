@@ -8,10 +8,10 @@ func judgeEnding(scope Scope, f Facts) Verdict {
 	case f.SlurmsOwn:
 		return Verdict{Foreign: true}
 	case f.Place.Conflict, f.Place.InJob() && !f.Place.Belongs(scope.Job):
-		if f.AboveEnding || f.looksOf(scope.Job) {
+		if f.AboveEnding {
 			return spared(OtherJob)
 		}
-		return Verdict{Foreign: true}
+		return belowOther(scope, f)
 	case f.HasAbove && !f.AboveEnding:
 		return belowOther(scope, f)
 	case f.Place.InJob() && f.Place.Stepd, f.Mark.Script == "epilog_task":
@@ -29,8 +29,8 @@ func judgeEnding(scope Scope, f Facts) Verdict {
 	return Verdict{Foreign: true}
 }
 
-// belowOther judges what is below the slurmstepd of another job, of another
-// node of this host, or of the next run of this very job.
+// belowOther judges what is in the group or below the slurmstepd of another
+// job, of another node of this host, or of the next run of this very job.
 func belowOther(scope Scope, f Facts) Verdict {
 	if !f.looksOf(scope.Job) {
 		return Verdict{Foreign: true}

@@ -37,6 +37,7 @@ func TestJudgeEnding(t *testing.T) {
 		{"escaped, by its environment", func(*Facts) {}, spared(LeftStep)},
 		{"another user's below slurmstepd", func(f *Facts) { below(f); f.UID = 0 }, spared(LeftStep)},
 		{"in another job's group below our slurmstepd", func(f *Facts) { below(f); f.Place, f.Member = inJob(78, "0", 0), true }, spared(OtherJob)},
+		{"of another cluster on this host, with the same number", func(f *Facts) { f.Mark.Cluster, f.Place = "jura", inJob(78, "0", 0) }, spared(OtherCluster)},
 		{"the next run of the same job", func(f *Facts) { below(f); f.AboveEnding = false }, spared(OtherRun)},
 		{"the job's part on another node of this host", func(f *Facts) { below(f); f.AboveEnding, f.Mark.Node = false, "n2" }, spared(OtherCluster)},
 		{"another job's", func(f *Facts) { below(f); f.AboveEnding, f.Mark.Job = false, 78 }, Verdict{Foreign: true}},

@@ -22,9 +22,9 @@ import "time"
 const (
 	// settling is how long events are gathered before anything is looked at:
 	// most jobs are gone by then.
-	settling = 150 * time.Millisecond
+	settling = 100 * time.Millisecond
 	// interval is the time between two looks at the jobs that were told to end.
-	interval = 500 * time.Millisecond
+	interval = 250 * time.Millisecond
 	// share is how many times longer than a look the pause after it is: a
 	// crowded node is looked at less often.
 	share = 10

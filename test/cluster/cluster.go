@@ -116,8 +116,12 @@ func (c *Cluster) launch(name, program string, args ...string) error {
 		return err
 	}
 	defer log.Close()
-	command := exec.Command(program, args...)
-	command.Env = c.environ()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	command := exec.Command(self, append([]string{program}, args...)...)
+	command.Env = append(c.environ(), initVariable+"=1")
 	command.Dir = "/"
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

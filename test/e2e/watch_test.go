@@ -127,6 +127,9 @@ func (w *watched) endsBy(name string, j doomed, took, most time.Duration, rule s
 		w.t.Errorf("%s: COMPLETING for %s, want at most %s", name, took, most)
 	}
 	record := w.told(j.id)
+	if record != nil {
+		w.t.Logf("%s: %+v", name, record.Watch)
+	}
 	if record == nil || record.Watch == nil || record.Verdict != "cleaned" || record.Watch.Rule != rule {
 		w.t.Errorf("%s: the record is %+v", name, record)
 	}
