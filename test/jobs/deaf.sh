@@ -1,4 +1,5 @@
 #!/bin/bash
 # All of it ignores SIGTERM.
 trap '' TERM
-"$MISBEHAVE" -term ignore -children 2 -ready "$OUT/ready"
+[ "$SLURM_ARRAY_TASK_ID" = 1 ] && exec "$MISBEHAVE" -term ignore -children 2 -ready "$OUT/kept"
+exec "$MISBEHAVE" -term ignore -children 2 -ready "$OUT/ready"
