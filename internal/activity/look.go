@@ -17,6 +17,15 @@ const (
 	maxDescriptors = 8192
 )
 
+// A program that looks at a flag now and then is caught awake now and then, on
+// a busy node for as long as it waits for a processor. It is given maxNaps
+// times the length of nap to fall asleep again, all threads of a job together.
+// What it uses meanwhile counts, and IdleCPU is the limit.
+const (
+	maxNaps = 10
+	nap     = time.Millisecond
+)
+
 var errCrowd = errors.New("it has too many threads or descriptors to read them all")
 
 // process is a sample under the full look.
@@ -36,6 +45,7 @@ type process struct {
 // socket that ends there is inside. What there is no time for is unreadable.
 func (r *Reader) Look(samples []Sample, helpers []int, until time.Time) {
 	w := &world{reader: r, until: until, held: map[end]holder{}, inside: map[int]bool{}}
+	r.naps = maxNaps
 	processes := make([]*process, 0, len(samples))
 	for i := range samples {
 		s := &samples[i]
@@ -131,24 +141,26 @@ func (r *Reader) unlessGone(pid int, err error) error {
 // thread notes where a thread is and what speaks against calling it idle.
 // alive is false for one that has ended.
 func (r *Reader) thread(p *process, tid int) (alive bool, err error) {
-	pid := p.sample.Key.PID
-	text, trouble := linux.Read(string(r.fs)+"/"+strconv.Itoa(pid)+"/task/"+strconv.Itoa(tid)+"/syscall", r.buffer)
-	var c call
-	if trouble == nil {
-		c, trouble = parseCall(text)
+	folder := strconv.Itoa(p.sample.Key.PID) + "/task/" + strconv.Itoa(tid)
+	stat, c, err := r.place(p.sample.Key.PID, tid, folder)
+	reason, why := judgeThread(stat, c)
+	for err == nil && reason == Running && r.naps > 0 {
+		r.naps--
+		time.Sleep(nap)
+		stat, c, err = r.place(p.sample.Key.PID, tid, folder)
+		reason, why = judgeThread(stat, c)
 	}
-	stat, err := r.fs.TaskStat(pid, tid, r.buffer)
 	if linux.Gone(err) || err == nil && stat.Zombie() {
 		return false, nil
 	}
-	if err = errors.Join(err, trouble); err != nil {
+	if err != nil {
 		return true, fmt.Errorf("thread %d: %w", tid, err)
 	}
 	p.calls = append(p.calls, c)
-	if reason, why := judgeThread(stat, c); reason != "" {
+	if reason != "" {
 		p.sample.NonIdle++
 		if reason == Uninterruptible {
-			why += r.where(strconv.Itoa(pid) + "/task/" + strconv.Itoa(tid))
+			why += r.where(folder)
 		}
 		p.sample.veto(reason, "thread "+strconv.Itoa(tid)+" "+why)
 	}
@@ -159,6 +171,29 @@ func (r *Reader) thread(p *process, tid int) (alive bool, err error) {
 		p.waitsOn = append(p.waitsOn, c.descriptor)
 	}
 	return true, nil
+}
+
+// errNoCall says that the call of a living thread cannot be read.
+var errNoCall = errors.New("this kernel does not tell where a thread is")
+
+// place reads where a thread is. Only its stat can say that it is gone.
+func (r *Reader) place(pid, tid int, folder string) (proc.Stat, call, error) {
+	text, trouble := linux.Read(string(r.fs)+"/"+folder+"/syscall", r.buffer)
+	var c call
+	if trouble == nil {
+		c, trouble = parseCall(text)
+	}
+	stat, err := r.fs.TaskStat(pid, tid, r.buffer)
+	if err == nil && linux.Gone(trouble) && !stat.Zombie() {
+		trouble = errNoCall
+	}
+	if err == nil {
+		err = trouble
+	}
+	if stat.Zombie() {
+		err = nil
+	}
+	return stat, c, err
 }
 
 // judgeThread tells why a thread is not idle, "" if it may be.

@@ -21,6 +21,7 @@ type Reader struct {
 	buffer []byte
 	names  []byte
 	answer chan struct{} // closed when the last question about sockets came back
+	naps   int           // how often Look may still wait for a thread to fall asleep
 }
 
 // New makes a reader of the processes below fs.
@@ -138,7 +139,7 @@ func (r *Reader) state(s *Sample, stat proc.Stat, status proc.Status) {
 		s.veto(Uninterruptible, "it waits in the kernel"+r.where(strconv.Itoa(s.Key.PID)))
 	case stat.State == 'T':
 		s.veto(Stopped, "it is stopped, and would go on if it were continued")
-	case stat.State != 'S' && stat.State != 't':
+	case stat.State != 'S' && stat.State != 't' && stat.State != 'R':
 		s.veto(Running, "it is in state "+string(rune(stat.State)))
 	}
 	if stat.DumpingCore() || status.CoreDumping {

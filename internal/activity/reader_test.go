@@ -66,7 +66,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 func TestSampleOfASleeper(t *testing.T) {
 	key := start(t, "sleep", "60")
 	r := New(proc.Default)
-	eventually(t, "asleep", func() bool { return len(r.Sample([]proc.Key{key}, soon())[0].Vetoes) == 0 })
+	idle(t, r, []proc.Key{key})
 	before := r.Sample([]proc.Key{key}, soon())
 	s := before[0]
 	if s.Comm != "sleep" || s.Threads != 1 || s.Term != proc.DispositionDefault || s.CPU <= 0 || s.Gone || s.Unreadable != nil || s.Looked {

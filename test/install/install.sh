@@ -18,6 +18,9 @@ need losetup mount
 need fsfreeze util-linux
 need setpriv util-linux
 need pgrep procps
+need ip iproute2
+need strace strace
+need unshare util-linux
 need git git
 need gcc gcc
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
