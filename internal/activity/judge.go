@@ -47,10 +47,7 @@ func (w *world) judgePipe(d descriptor, waits bool, uid uint32) (Reason, string)
 	if d.read {
 		what = "reads from"
 	}
-	if waits {
-		return Outside, fmt.Sprintf("it may be waiting for a pipe it %s (descriptor %d), whose other end is not in the job", what, d.number)
-	}
-	who, complete := w.outside(end{kind: kindPipe, inode: d.inode, write: d.read}, uid)
+	who, complete := w.outside(end{kind: kindPipe, inode: d.inode, write: d.read}, uid, waits)
 	switch {
 	case who != "":
 		return Outside, fmt.Sprintf("it has a pipe it %s (descriptor %d), whose other end is open in %s, outside the job", what, d.number, who)

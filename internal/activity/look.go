@@ -44,7 +44,7 @@ type process struct {
 // count as inside the job without being judged, its slurmstepds: a pipe or
 // socket that ends there is inside. What there is no time for is unreadable.
 func (r *Reader) Look(samples []Sample, helpers []int, until time.Time) {
-	w := &world{reader: r, until: until, held: map[end]holder{}, inside: map[int]bool{}}
+	w := &world{reader: r, until: until, held: map[end]holder{}, inside: map[int]bool{}, search: map[bool]*search{}}
 	r.naps = maxNaps
 	processes := make([]*process, 0, len(samples))
 	for i := range samples {

@@ -111,7 +111,7 @@ func TestPipeToOutside(t *testing.T) {
 	waiting.ExtraFiles = []*os.File{read}
 	keys := stageBy(t, waiting)
 	r := New(proc.Default)
-	vetoedFor(t, r, keys, Outside, "may be waiting for a pipe it reads from")
+	vetoedFor(t, r, keys, Outside, "whose other end is open in process")
 	idle(t, r, keys, os.Getpid())
 
 	// One that nobody waits for is still a way out, as long as somebody has it.

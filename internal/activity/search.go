@@ -21,18 +21,20 @@ type search struct {
 	complete bool
 }
 
-// outside finds who has an end open among the user's other processes and the
-// node's slurmstepds. complete is false if not all of them could be read.
-func (w *world) outside(e end, uid uint32) (who string, complete bool) {
-	if w.search == nil {
-		w.search = w.searchOutside(uid)
+// outside finds who has an end open outside the job: among the user's other
+// processes and the node's slurmstepds, or, where somebody may be waiting for
+// that end, among all processes. complete is false if not all of them could be
+// read.
+func (w *world) outside(e end, uid uint32, everybody bool) (who string, complete bool) {
+	if w.search[everybody] == nil {
+		w.search[everybody] = w.searchOutside(uid, everybody)
 	}
-	return w.search.holders[e], w.search.complete
+	return w.search[everybody].holders[e], w.search[everybody].complete
 }
 
 // searchOutside reads the pipes of processes outside the job. All processes of
-// a job belong to one user but for those of root, which are not searched.
-func (w *world) searchOutside(uid uint32) *search {
+// a job belong to one user but for those of root.
+func (w *world) searchOutside(uid uint32, everybody bool) *search {
 	found := &search{holders: map[end]string{}, complete: true}
 	until := time.Now().Add(searchTime)
 	if w.until.Before(until) {
@@ -40,7 +42,7 @@ func (w *world) searchOutside(uid uint32) *search {
 	}
 	read := 0
 	err := w.reader.fs.EachPID(func(pid int) bool {
-		if w.inside[pid] || !w.concerns(pid, uid) {
+		if w.inside[pid] || !everybody && !w.concerns(pid, uid) {
 			return true
 		}
 		read++

@@ -25,8 +25,8 @@ type world struct {
 	inside  map[int]bool // pids, helpers too
 	held    map[end]holder
 	sockets map[uint64]*socket
-	trouble error // why sockets could not be asked for
-	search  *search
+	trouble error            // why sockets could not be asked for
+	search  map[bool]*search // of everybody, or of the processes concerned
 }
 
 // add notes which ends a process inside the job has open.
