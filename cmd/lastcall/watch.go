@@ -27,8 +27,9 @@ func watchNode(arguments []string, wrong io.Writer) error {
 	flags.SetOutput(io.Discard)
 	explicit := flags.String("config", "", "")
 	only := flags.String("slurm-conf", "", "")
+	verbose := flags.Bool("verbose", false, "")
 	if err := flags.Parse(arguments); err != nil || flags.NArg() > 0 {
-		return errors.Join(err, errors.New("use lastcall watch [-config FILE] [-slurm-conf FILE]"))
+		return errors.Join(err, errors.New("use lastcall watch [-config FILE] [-slurm-conf FILE] [-verbose]"))
 	}
 	if os.Getuid() != 0 {
 		return errors.New("only root can watch over the jobs of all users")
@@ -53,7 +54,7 @@ func watchNode(arguments []string, wrong io.Writer) error {
 	if err != nil {
 		return err
 	}
-	service.Only = *only
+	service.Only, service.Verbose = *only, *verbose
 	service.Notes = note.Folder
 	service.Alive = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) }
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

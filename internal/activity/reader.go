@@ -20,14 +20,18 @@ type Reader struct {
 	fs     proc.FS
 	buffer []byte
 	names  []byte
-	answer chan struct{} // closed when the last question about sockets came back
-	naps   int           // how often Look may still wait for a thread to fall asleep
+	answer chan struct{}     // closed when the last question about sockets came back
+	shut   map[end]time.Time // ends that were open nowhere, and when that was seen
+	naps   int               // how often Look may still wait for a thread to fall asleep
 }
 
 // New makes a reader of the processes below fs.
 func New(fs proc.FS) *Reader {
-	return &Reader{fs: fs, buffer: make([]byte, 8<<10), names: make([]byte, 2<<10)}
+	return &Reader{fs: fs, buffer: make([]byte, 8<<10), names: make([]byte, 2<<10), shut: map[end]time.Time{}}
 }
+
+// Forget gives back what was kept about jobs that are gone.
+func (r *Reader) Forget() { clear(r.shut) }
 
 // Sample takes the cheap look at the processes, in the order of keys. A
 // process for which no time is left is unreadable.

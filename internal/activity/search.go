@@ -11,8 +11,11 @@ import (
 // The most that is read in search of the other end of a pipe: a node has some
 // thousand processes, of which few belong to the user.
 const (
-	maxSearched = 4096
-	searchTime  = 50 * time.Millisecond
+	maxSearched = 1 << 15
+	searchTime  = 500 * time.Millisecond
+	// shutFor is how long an end that was open nowhere is not searched again:
+	// nobody can open it but through the other end's link in /proc.
+	shutFor = 10 * time.Second
 )
 
 // search is what processes outside the job have open, read once.
@@ -26,10 +29,17 @@ type search struct {
 // that end, among all processes. complete is false if not all of them could be
 // read.
 func (w *world) outside(e end, uid uint32, everybody bool) (who string, complete bool) {
+	if time.Since(w.reader.shut[e]) < shutFor {
+		return "", true
+	}
 	if w.search[everybody] == nil {
 		w.search[everybody] = w.searchOutside(uid, everybody)
 	}
-	return w.search[everybody].holders[e], w.search[everybody].complete
+	found := w.search[everybody]
+	if found.complete && found.holders[e] == "" && everybody {
+		w.reader.shut[e] = time.Now()
+	}
+	return found.holders[e], found.complete
 }
 
 // searchOutside reads the pipes of processes outside the job. All processes of
@@ -42,7 +52,8 @@ func (w *world) searchOutside(uid uint32, everybody bool) *search {
 	}
 	read := 0
 	err := w.reader.fs.EachPID(func(pid int) bool {
-		if w.inside[pid] || !everybody && !w.concerns(pid, uid) {
+		// Nobody hands pipes to init, and not even root may look at it everywhere.
+		if pid == 1 || w.inside[pid] || !everybody && !w.concerns(pid, uid) {
 			return true
 		}
 		read++

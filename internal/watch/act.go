@@ -78,14 +78,14 @@ func (s *Service) judge(j *job, answer controller.Answer, err error, now time.Ti
 	switch {
 	case err != nil:
 		j.clock.Why = "the controller gave no clear answer: " + err.Error()
-		j.notBefore = now.Add(again(j.asked))
+		j.notBefore = now.Add(min(time.Second<<min(j.asked, 5), 30*time.Second))
 	case answer.Leader() != 0:
 		j.leader = answer.Leader()
 	case !answer.Over():
 		j.refused, j.doubted = "the controller says that the job is not over: "+record.State, true
 	case !answer.LastNode(j.node.Node):
 		j.clock.Why = "other nodes of the job are still at work: " + record.Nodes
-		j.notBefore = now.Add(again(j.asked))
+		j.notBefore = now.Add(again(j.crew.nodes))
 	default:
 		if j.refused = s.leaves(j, record); j.refused == "" {
 			j.answer, j.answered = &answer, now
@@ -111,9 +111,10 @@ func (s *Service) leaves(j *job, record controller.Record) string {
 	return ""
 }
 
-// again is how long to wait before the next question about the same job.
-func again(asked int) time.Duration {
-	return min(time.Second<<min(asked, 4), 10*time.Second)
+// again is how long to wait before the next question about a job that other
+// nodes are still busy with: all of its nodes may be asking.
+func again(nodes int) time.Duration {
+	return min(2*time.Second+time.Duration(nodes)*50*time.Millisecond, 30*time.Second)
 }
 
 // othersReady says whether the other components of a het job that have steps

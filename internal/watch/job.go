@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"time"
 
 	"lastcall/internal/activity"
@@ -142,4 +143,24 @@ func (j *job) vetoes() []string {
 // wasTold says whether somebody has asked a process of the job to end.
 func (j *job) wasTold(p *person) bool {
 	return j.told[p.key()] || j.node.tells(p, &j.crew)
+}
+
+// String tells of the last look, for the verbose log.
+func (j *job) String() string {
+	l := j.look
+	text := fmt.Sprintf("job %d on %s: %.1f s after the order: %d in steps, %d in all, %d ignore SIGTERM, %d never told",
+		j.id, j.node.Node, l.Now.Seconds(), l.InSteps, l.All, l.Ignoring, l.Untold)
+	if j.clock.Still >= 0 {
+		text += fmt.Sprintf("; still for %.1f s", (l.Now - j.clock.Still).Seconds())
+	}
+	for _, why := range append(append([]string{}, l.Moved...), l.Vetoes...) {
+		text += "; " + why
+	}
+	if j.rule != NoRule {
+		text += "; ready: " + string(j.rule)
+	}
+	if j.refused != "" {
+		text += "; refused: " + j.refused
+	}
+	return text
 }

@@ -18,12 +18,13 @@ import (
 
 // Service is the node service.
 type Service struct {
-	Config config.Config
-	Source string            // path of the configuration, for the record
-	Log    func(text string) // one line for the service's own log
-	Only   string            // serve only the slurmds with this slurm.conf; "" for all of the host
-	Notes  string            // folder for notes to users
-	Alive  func()            // called at least once a minute while all is well; may be nil
+	Config  config.Config
+	Source  string            // path of the configuration, for the record
+	Log     func(text string) // one line for the service's own log
+	Only    string            // serve only the slurmds with this slurm.conf; "" for all of the host
+	Verbose bool              // log every look
+	Notes   string            // folder for notes to users
+	Alive   func()            // called at least once a minute while all is well; may be nil
 
 	fs      proc.FS
 	notify  *linux.Notify
@@ -215,6 +216,7 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 	switch {
 	case s.busy() == 0 && had > 0:
 		s.roster.forget()
+		s.reader.Forget()
 	case s.busy() > 0 && (had == 0 || !now.Before(s.next)):
 		s.look(ctx, now)
 	}
@@ -232,6 +234,9 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 			}
 			j.see(s.roster, s.reader, time.Now())
 			j.rule = s.rules().Ready(j.clock, j.look)
+			if s.Verbose {
+				s.Log(j.String())
+			}
 		}
 	}
 	s.actOn(ctx, time.Now())

@@ -26,7 +26,9 @@ type Options struct {
 	Conf       []string // more lines for slurm.conf
 	Epilog     string   // path of the program, "" for none
 	TaskEpilog string
-	FirstJob   int // number of the first job, 1 if zero
+	FirstJob   int    // number of the first job, 1 if zero
+	CPUs       int    // of each node, 8 if zero
+	AuthInfo   string // more for AuthInfo=, like "cred_expire=5"
 }
 
 // Cluster is a running Slurm.
@@ -77,6 +79,12 @@ func withDefaults(o Options) Options {
 		o.KillWait = 5
 	}
 	o.FirstJob = max(o.FirstJob, 1)
+	if o.CPUs == 0 {
+		o.CPUs = 8
+	}
+	if o.AuthInfo != "" {
+		o.AuthInfo = "," + o.AuthInfo
+	}
 	return o
 }
 
@@ -160,7 +168,7 @@ func (c *Cluster) waitIdle(ctx context.Context) error {
 		if c.ended() != "" {
 			return true
 		}
-		text, err := c.Run(ctx, "sinfo", "-h", "-N", "-o", "%T")
+		text, err := c.Run(ctx, "sinfo", "-h", "-N", "-p", "main", "-o", "%T")
 		return err == nil && strings.Count(text, "idle") == len(c.Nodes) && !strings.Contains(text, "*")
 	})
 	if name := c.ended(); name != "" {

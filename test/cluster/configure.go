@@ -58,7 +58,7 @@ func (c *Cluster) configure() error {
 		"SlurmdUser=root",
 		"AuthType=auth/munge",
 		"CredType=cred/munge",
-		"AuthInfo=socket=" + c.path("munge/socket"),
+		"AuthInfo=socket=" + c.path("munge/socket") + o.AuthInfo,
 		"StateSaveLocation=" + c.path("state"),
 		"SlurmdSpoolDir=" + c.path("spool/%n"),
 		"SlurmctldPidFile=" + c.path("slurmctld.pid"),
@@ -92,7 +92,7 @@ func (c *Cluster) configure() error {
 	}
 	lines = append(lines, o.Conf...)
 	for i, node := range c.Nodes {
-		lines = append(lines, fmt.Sprintf("NodeName=%s NodeHostname=localhost NodeAddr=127.0.0.1 Port=%d CPUs=8 State=UNKNOWN", node, c.ports[i+1]))
+		lines = append(lines, fmt.Sprintf("NodeName=%s NodeHostname=localhost NodeAddr=127.0.0.1 Port=%d CPUs=%d State=UNKNOWN", node, c.ports[i+1], o.CPUs))
 	}
 	lines = append(lines, "PartitionName=main Nodes="+strings.Join(c.Nodes, ",")+" Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:4")
 	if err := os.WriteFile(c.Conf(), []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {

@@ -34,7 +34,7 @@ func TestWatchLeavesWhatLivesOn(t *testing.T) {
 		"sbatch --signal=B:TERM": w.begin("deaf.sh", 3, []string{first, "--time=3", "--signal=B:TERM@170"}),
 		"scontrol suspend":       w.begin("deaf.sh", 3, []string{first}),
 		"one step cancelled":     w.begin("two-steps.sh", 3, []string{first, "-n2"}),
-		"one array task of two":  w.begin("deaf.sh", 3, []string{first, "--array=1-2"}),
+		"one array task of two":  w.begin("deaf.sh", 3, []string{first, "--array=1-2%2"}),
 		"preemption with grace":  w.begin("deaf.sh", 3, []string{third, "-plow"}),
 		"shrunk":                 w.begin("wide.sh", 2, []string{first + "," + w.Nodes[1], "-N2"}),
 	}
@@ -52,6 +52,10 @@ func TestWatchLeavesWhatLivesOn(t *testing.T) {
 	time.Sleep(4 * time.Second)
 	w.oneEnds(first, second)
 	time.Sleep(3 * time.Second)
+	// Slurm gives the last task of an array the number of the array.
+	j := list["one array task of two"]
+	j.id = w.number(id("one array task of two") + "_1")
+	list["one array task of two"] = j
 	for name, j := range list {
 		w.livesOn(name, j)
 	}
@@ -103,11 +107,15 @@ func (w *watched) livesOn(name string, j doomed) {
 // the same node, and is another.
 func TestWatchKnowsTheNextRun(t *testing.T) {
 	t.Parallel()
-	w := newWatched(t, cluster.Options{Proctrack: "linuxproc"}, "watch.idle_grace = \"1s\"")
+	w := newWatched(t, cluster.Options{Proctrack: "linuxproc", AuthInfo: "cred_expire=5"}, "watch.idle_grace = \"1s\"")
 	j := w.begin("deaf.sh", 3, []string{"--requeue"})
 	old := w.ready(j.out+"/ready", 3)
 	if _, err := w.Run(t.Context(), "scontrol", "requeue", strconv.Itoa(j.id)); err != nil {
 		t.Fatal(err)
+	}
+	for end := time.Now().Add(30 * time.Second); w.State(t.Context(), j.id) != "RUNNING" && time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
+		// Slurm would let it wait for the next round of its scheduler.
+		_, _ = w.Run(t.Context(), "scontrol", "update", "JobId="+strconv.Itoa(j.id), "StartTime=now")
 	}
 	next := w.ready(j.out+"/ready", 6)[3:]
 	for _, one := range old {
@@ -135,4 +143,18 @@ func (w *watched) rules(id int) []string {
 		}
 	}
 	return list
+}
+
+// number returns the raw number of a job, like that of one task of an array.
+func (w *watched) number(job string) int {
+	w.t.Helper()
+	out, err := w.Run(w.t.Context(), "squeue", "-h", "-t", "all", "-o", "%A", "-j", job)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		w.t.Fatalf("job %s has the number %q", job, out)
+	}
+	return id
 }
