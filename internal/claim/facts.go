@@ -59,6 +59,7 @@ type Facts struct {
 	HasAbove    bool
 	AboveHook   bool // that slurmstepd is the one the hook runs under
 	HiddenAbove bool // it descends from a process that cannot be seen (hidepid, another user's)
+	ForeignLed  bool // the leader of its session lives and is another user's
 	SlurmsOwn   bool // a program of Slurm: root's, with Slurm's name and executable
 	SameCgroup  bool // in the very cgroup the hook was started in
 	Salloc      bool // shares the terminal session of a salloc

@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -106,11 +107,18 @@ type look struct {
 	relatives map[int]*relative
 	records   map[int]*known
 	stepds    map[int]*known // living slurmstepd, by pid
-	present   map[int]bool   // all that were looked at, also root's own
+	present   map[int]link   // all that were looked at, also root's own
+	leaders   map[int]bool   // sessions that were asked about: is the leader a living stranger
 	order     []int
 	restless  bool
 	otherJobs bool
 	unread    error
+}
+
+// link is what the way up from a process needs of those above it.
+type link struct {
+	parent int
+	comm   string
 }
 
 // missed notes a process that could not be read: gone, which is a reason to
@@ -129,7 +137,7 @@ func (l *look) missed(err error) {
 func (s *Scanner) Look(until time.Time) (Result, error) {
 	l := &look{
 		members: map[int]bool{}, relatives: map[int]*relative{},
-		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]bool{},
+		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]link{}, leaders: map[int]bool{},
 	}
 	for _, group := range s.Groups() {
 		cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
@@ -164,7 +172,6 @@ func (s *Scanner) visit(l *look, pid int) {
 	if owner != uid && owner != 0 && !l.members[pid] {
 		return
 	}
-	l.present[pid] = true
 	stat, err := s.FS.Stat(pid, s.buffer)
 	if err != nil {
 		if owner == uid {
@@ -172,6 +179,7 @@ func (s *Scanner) visit(l *look, pid int) {
 		}
 		return
 	}
+	l.present[pid] = link{stat.Parent, stat.Comm}
 	if stat.KernelThread() || stat.Dead() || pid == 1 {
 		return
 	}
@@ -206,8 +214,11 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 	record.facts.UID = status.UID
 	if status.UID == 0 && isSlurmName(stat.Comm) {
 		record.facts.SlurmsOwn = s.slurmsExecutable(stat.PID, stat.Comm)
-		if line, err := s.FS.CommandLine(stat.PID, s.buffer); err == nil && record.facts.SlurmsOwn {
-			record.title, record.titled = slurm.ParseTitle(line)
+		if record.facts.SlurmsOwn && stat.Comm == "slurmstepd" {
+			// Cut off or not to be read, it still is some job's: job 0.
+			line, _ := s.FS.CommandLine(stat.PID, s.buffer)
+			record.title, _ = slurm.ParseTitle(line)
+			record.titled = !bytes.Contains(line, []byte("\x00infinity"))
 		}
 	} else if status.UID != s.Scope.Job.UID && !l.members[stat.PID] {
 		s.foreign[stat.Key()] = true

@@ -81,21 +81,22 @@ func (s *Scanner) judgeAll(l *look) {
 		r.facts.Salloc = salloc[r.facts.Stat.Session]
 		r.verdict = s.allowed(Judge(s.Scope, r.facts))
 		r.proof = proofOf(r.facts, r.verdict.Evidence)
-		if proven := l.records[pid].verdict; r.verdict == (Verdict{}) && proven.Evidence != NoEvidence {
+		if proven := l.records[pid].verdict; r.verdict.Evidence == NoEvidence && !r.verdict.Foreign && proven.Evidence != NoEvidence {
 			// Its parent may be dead by now, which made it kin.
 			r.verdict, r.proof = proven, l.records[pid].proof
 		}
 		l.otherJobs = l.otherJobs || otherJob(s.Scope, r.facts)
 	}
+	s.spareForSibling(l)
 	if s.Rules.Kin {
 		kin(s.Scope, l.relatives, l.order, s.sessions)
 	}
-	if !s.Rules.UID || l.otherJobs || s.Scope.Job.UID == 0 || s.Scope.Step != "" {
+	if !s.Rules.UID || l.otherJobs || s.otherSteps(l) || s.Scope.Job.UID == 0 || s.Scope.Step != "" {
 		return
 	}
 	for _, pid := range l.order {
 		r := l.relatives[pid]
-		if r.verdict.Evidence == NoEvidence && !r.verdict.Foreign && !r.facts.LoginTree && r.facts.UID == s.Scope.Job.UID {
+		if r.verdict == (Verdict{}) && !r.facts.LoginTree && r.facts.UID == s.Scope.Job.UID {
 			r.verdict = claimed(ByUID)
 			r.proof = proofOf(r.facts, ByUID)
 		}
@@ -135,19 +136,22 @@ func (s *Scanner) allocationSessions(l *look) map[int]bool {
 func (s *Scanner) place(l *look, r *relative) {
 	f := &r.facts
 	f.HasAbove, f.AboveHook, f.HiddenAbove = false, false, false
+	f.ForeignLed = s.foreignLed(l, f.Stat)
 	f.LoginTree = f.Place.Login || f.Stat.Terminal != 0 || isLoginServer(f.Stat.Comm)
+	below := f.Stat.PID
 	for pid, steps := f.Stat.Parent, 0; pid > 1 && steps < 1000; steps++ {
 		if stepd, ok := l.stepds[pid]; ok {
 			f.Above, f.HasAbove, f.AboveHook = stepd.title, true, s.parents[pid]
 			return
 		}
-		above, ok := l.records[pid]
+		above, ok := l.present[pid]
 		if !ok {
-			f.HiddenAbove = !l.present[pid] && !s.parents[pid] && pid != s.self
+			f.HiddenAbove = !s.parents[pid] && pid != s.self
+			l.restless = l.restless || f.HiddenAbove && s.orphaned(below, pid)
 			return
 		}
-		f.LoginTree = f.LoginTree || isLoginServer(above.facts.Stat.Comm)
-		pid = above.facts.Stat.Parent
+		f.LoginTree = f.LoginTree || isLoginServer(above.comm)
+		below, pid = pid, above.parent
 	}
 }
 
