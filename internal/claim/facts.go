@@ -55,6 +55,7 @@ type Facts struct {
 	Place       cgroup.Place
 	Member      bool        // listed in a group of this job that is on this node
 	Mark        slurm.Mark  // of its environment; zero if that could not be read
+	Unread      bool        // its environment could not be read
 	Above       slurm.Title // the living slurmstepd it descends from
 	HasAbove    bool
 	AboveHook   bool // that slurmstepd is the one the hook runs under

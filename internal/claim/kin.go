@@ -46,7 +46,8 @@ func kin(scope Scope, relatives map[int]*relative, order []int, known sessions) 
 // kinPossible holds what a relation cannot outweigh.
 func kinPossible(scope Scope, f Facts) bool {
 	switch {
-	case f.UID != scope.Job.UID:
+	case f.UID != scope.Job.UID, f.Unread:
+		// What was not read may name another job.
 		return false
 	case f.HasAbove && !f.AboveHook, f.HiddenAbove, belowLiveTask(scope, f), f.Salloc:
 		return false

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"lastcall/internal/aside"
 	"lastcall/internal/cgroup"
 	"lastcall/internal/linux"
 	"lastcall/internal/proc"
@@ -50,6 +51,7 @@ type Scanner struct {
 	FS    proc.FS
 	Scope Scope
 	Rules Rules
+	Aside *aside.Reader // what may hang is read with it; its owner closes it
 
 	self     int
 	parents  map[int]bool // the hook's own ancestors
@@ -59,7 +61,6 @@ type Scanner struct {
 	sessions sessions
 	foreign  map[proc.Key]bool // root's processes that are nobody else's in truth
 	buffer   []byte
-	environ  []byte
 }
 
 // known is what one process keeps through its life, as far as it was read.
@@ -77,9 +78,9 @@ type known struct {
 // is listed and only what stands in /proc/PID/cgroup counts.
 func NewScanner(fs proc.FS, scope Scope, rules Rules, mounts []cgroup.Mount, self int) (*Scanner, error) {
 	s := &Scanner{
-		FS: fs, Scope: scope, Rules: rules, self: self, mounts: mounts,
+		FS: fs, Scope: scope, Rules: rules, Aside: aside.NewReader(fs), self: self, mounts: mounts,
 		facts: map[proc.Key]*known{}, sessions: sessions{}, foreign: map[proc.Key]bool{},
-		buffer: make([]byte, 8<<10), environ: make([]byte, 64<<10),
+		buffer:  make([]byte, 8<<10),
 		parents: map[int]bool{},
 	}
 	own, err := fs.Cgroup(self, make([]byte, 8<<10))
@@ -145,7 +146,7 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	uptime, _ := s.FS.Uptime()
 	now := time.Now()
 	err := s.FS.EachPID(func(pid int) bool {
-		if pid != s.self {
+		if pid != s.self && pid != s.Aside.Child() {
 			s.visit(l, pid)
 		}
 		return time.Now().Before(until)
@@ -153,9 +154,7 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	for _, pid := range l.order {
-		s.relate(l, pid, now, uptime)
-	}
+	s.relate(l, now, uptime, until)
 	s.judgeAll(l)
 	return s.result(l), nil
 }

@@ -86,7 +86,9 @@ func TestWholeTrees(t *testing.T) {
 	het := slurm.Job{ID: 77, HetLeader: 77, UID: user, Restarts: -1}
 	left := one{pid: 100, parent: 1, session: 90, uid: user, comm: "left", env: mark77, start: 500}
 	bare := one{pid: 101, parent: 1, session: 90, uid: user, comm: "bare", start: 600}
-	stepd := func(title string) one { return one{pid: 50, parent: 1, session: 50, comm: "slurmstepd", title: title, start: 400} }
+	stepd := func(title string) one {
+		return one{pid: 50, parent: 1, session: 50, comm: "slurmstepd", title: title, start: 400}
+	}
 	below := one{pid: 110, parent: 50, session: 50, uid: user, comm: "task", env: mark77, start: 450}
 	tests := []struct {
 		name  string

@@ -10,52 +10,56 @@ import (
 	"lastcall/internal/slurm"
 )
 
-// relate reads what one process says about itself, cgroup first. The
-// environment is read only where the cgroup has not decided.
-func (s *Scanner) relate(l *look, pid int, now time.Time, uptime uint64) {
-	record := l.records[pid]
-	f := &record.facts
-	if !record.judged && !f.SlurmsOwn {
-		s.read(l, record)
-		f.Started = startTime(f.Stat.Start, uptime, now)
+// readLimit is the most that one look may spend on the environments of
+// processes.
+const readLimit = 2 * time.Second
+
+// relate reads what each process says about itself: its cgroup, and for those
+// of the job's user the environment, all of them together and with care.
+func (s *Scanner) relate(l *look, now time.Time, uptime uint64, until time.Time) {
+	var unread []*known
+	var subjects []aside.Subject
+	for _, pid := range l.order {
+		record := l.records[pid]
+		if record.judged || record.facts.SlurmsOwn || !s.readPlace(l, record) {
+			continue
+		}
+		record.facts.Started = startTime(record.facts.Stat.Start, uptime, now)
 		record.judged = true
+		if record.facts.UID == s.Scope.Job.UID {
+			unread = append(unread, record)
+			subjects = append(subjects, aside.Subject{PID: pid, Stuck: record.facts.Stat.State == 'D'})
+		}
 	}
-	f.Member = l.members[pid]
-	l.relatives[pid] = &relative{facts: *f}
+	if most := now.Add(readLimit); most.Before(until) {
+		until = most
+	}
+	s.Aside.Each(subjects, aside.Environ, until, func(i int, text []byte, err error) {
+		unread[i].facts.Mark, unread[i].facts.Unread = slurm.ParseMark(text), err != nil
+		if err != nil {
+			l.missed(err)
+		}
+	})
+	for _, pid := range l.order {
+		facts := l.records[pid].facts
+		facts.Member = l.members[pid]
+		l.relatives[pid] = &relative{facts: facts}
+	}
 }
 
-func (s *Scanner) read(l *look, record *known) {
+// readPlace reads where a process is; false if it is gone.
+func (s *Scanner) readPlace(l *look, record *known) bool {
 	f := &record.facts
-	pid := f.Stat.PID
 	f.Listed = s.listed(*f)
-	text, err := s.FS.Cgroup(pid, s.buffer)
+	text, err := s.FS.Cgroup(f.Stat.PID, s.buffer)
 	if err != nil {
+		f.Unread = true
 		l.missed(err)
-		return
+		return false
 	}
 	f.Place = cgroup.PlaceOf(text)
 	f.SameCgroup = bytes.Equal(text, s.own)
-	if f.UID != s.Scope.Job.UID {
-		return
-	}
-	environ, err := s.readEnviron(f)
-	if err != nil {
-		l.missed(err)
-		return
-	}
-	f.Mark = slurm.ParseMark(environ)
-}
-
-// readEnviron asks a process that is stuck in the kernel with care.
-func (s *Scanner) readEnviron(f *Facts) ([]byte, error) {
-	if f.Stat.State == 'D' {
-		return aside.Environ(f.Stat.PID)
-	}
-	environ, err := s.FS.Environ(f.Stat.PID, s.environ)
-	if len(environ) > len(s.environ) {
-		s.environ = environ[:cap(environ)]
-	}
-	return environ, err
+	return true
 }
 
 func (s *Scanner) listed(f Facts) bool {

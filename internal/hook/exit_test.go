@@ -60,4 +60,9 @@ func TestABugEndsInZero(t *testing.T) {
 	if got := r.bug("told so"); got != 0 || r.record.Verdict != forensics.Bug || len(r.record.Warnings) != 2 {
 		t.Errorf("%d, %+v", got, r.record)
 	}
+	// Not even when the writing down fails.
+	var none *run
+	if got := none.bug("told so"); got != 0 {
+		t.Error(got)
+	}
 }

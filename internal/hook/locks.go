@@ -17,11 +17,7 @@ const mostLocks = 256
 
 // findLocks notes the locks of the survivors while they still hold them.
 func (t *target) findLocks(until time.Time) {
-	most := time.Now().Add(lockTime)
-	if most.After(until) {
-		most = until
-	}
-	held, complete, err := locks.HeldBy(t.fs, t.survivors(), most)
+	held, complete, err := locks.HeldBy(t.fs, t.survivors(), soonest(until, lockTime))
 	if err != nil {
 		t.run.warn(err.Error())
 	}

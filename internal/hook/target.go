@@ -56,11 +56,9 @@ func (t *target) Look(until time.Time) (reaper.Seen, error) {
 		seen.Hold = string(claim.LiveStep)
 	}
 	t.noteSpared(result.Spared)
+	t.note(result.Claimed, until)
 	for _, claimed := range result.Claimed {
 		key := reaper.Key(claimed.Stat.Key())
-		if _, ok := t.index[key]; !ok {
-			t.note(key, claimed)
-		}
 		const sigterm = 15
 		seen.Survivors = append(seen.Survivors, reaper.Survivor{
 			Key: key, Last: t.lasts[key],
@@ -72,18 +70,39 @@ func (t *target) Look(until time.Time) (reaper.Seen, error) {
 
 func (t *target) prepare() {
 	if t.camera == nil {
-		t.camera = capture.NewCamera(t.fs)
+		t.camera = capture.NewCamera(t.fs, t.scanner.Aside)
 		t.index = map[reaper.Key]int{}
 		t.lasts = map[reaper.Key]bool{}
 		t.spared = map[proc.Key]bool{}
 	}
 }
 
-func (t *target) note(key reaper.Key, claimed claim.Claimed) {
-	t.prepare()
-	t.index[key] = len(t.processes)
-	t.processes = append(t.processes, t.camera.Survivor(claimed))
-	t.lasts[key] = t.fuse && t.servesFUSE(key.PID)
+// note captures those that were not seen before.
+func (t *target) note(claimed []claim.Claimed, until time.Time) {
+	var fresh []claim.Claimed
+	for _, one := range claimed {
+		t.prepare()
+		key := reaper.Key(one.Stat.Key())
+		if _, ok := t.index[key]; !ok {
+			t.index[key] = len(t.processes) + len(fresh)
+			t.lasts[key] = t.fuse && t.servesFUSE(key.PID)
+			fresh = append(fresh, one)
+		}
+	}
+	if len(fresh) > 0 {
+		t.processes = append(t.processes, t.camera.Survivors(fresh, soonest(until, captureTime))...)
+	}
+}
+
+// captureTime is the most that the details of processes may take.
+const captureTime = time.Second
+
+// soonest returns the earlier of a time and so long from now.
+func soonest(until time.Time, most time.Duration) time.Time {
+	if then := time.Now().Add(most); then.Before(until) {
+		return then
+	}
+	return until
 }
 
 // mostSpared is how many spared processes a record lists.
@@ -162,7 +181,7 @@ func (r *run) fill(t *target, report reaper.Report) {
 			process := &t.processes[at]
 			process.Outcome, process.Took = string(result.Outcome), result.Took
 			if result.Outcome == reaper.Unkillable {
-				t.camera.Stuck(process)
+				t.camera.Stuck(process, soonest(t.run.until(), captureTime))
 			}
 		}
 	}

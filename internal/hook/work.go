@@ -13,8 +13,9 @@ import (
 	"lastcall/pkg/reaper"
 )
 
-// reserve is the part of the deadline that is kept for the record.
-const reserve = 300 * time.Millisecond
+// reserve is the part of the deadline that is kept for the locks and the
+// record.
+const reserve = 500 * time.Millisecond
 
 // settle is how long a process may take to die of SIGKILL before it is called
 // unkillable: freeing the memory of a large one takes its time.
@@ -41,6 +42,7 @@ func (r *run) work() forensics.Verdict {
 		r.warn(err.Error())
 		return forensics.Failed
 	}
+	defer target.scanner.Aside.Close()
 	report := r.end(target)
 	r.fill(target, report)
 	verdict := verdictOf(report, r.record.Counts, r.config.Mode == config.Observe)
@@ -97,7 +99,7 @@ func (r *run) newTarget(scope claim.Scope) (*target, error) {
 // to look.
 func (r *run) end(t *target) reaper.Report {
 	began := time.Now()
-	until := r.start.Add(r.settings.Deadline - reserve)
+	until := r.until().Add(-reserve)
 	first, err := t.Look(until)
 	r.record.Phases.Claim = time.Since(began)
 	if err != nil {
@@ -107,7 +109,9 @@ func (r *run) end(t *target) reaper.Report {
 	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
 		return reaper.Report{Looks: 1, Hold: first.Hold}
 	}
+	began = time.Now()
 	t.findLocks(until)
+	r.record.Phases.Locks = time.Since(began)
 	if r.config.Mode == config.Observe {
 		return t.untouched(first)
 	}
@@ -117,16 +121,14 @@ func (r *run) end(t *target) reaper.Report {
 		return reaper.Report{Err: err, Looks: 1}
 	}
 	defer kernel.Free()
-	ctx, stop := r.interruptible()
-	defer stop()
 	t.first = &first
 	began = time.Now()
-	report := reaper.Reap(ctx, reaper.Ladder{
+	report := reaper.Reap(r.interruption(), reaper.Ladder{
 		Grace: r.settings.Grace, IgnoredGrace: r.settings.IgnoredGrace, Settle: settle, Deadline: time.Until(until),
 	}, t, kernel)
 	r.record.Phases.Ladder = time.Since(began)
 	began = time.Now()
-	t.lookAtLocks(time.Now().Add(lockTime))
-	r.record.Phases.Locks = time.Since(began)
+	t.lookAtLocks(soonest(r.until().Add(-reserve/2), lockTime))
+	r.record.Phases.Locks += time.Since(began)
 	return report
 }
