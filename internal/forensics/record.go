@@ -24,7 +24,7 @@ const (
 	Unkillable  Verdict = "unkillable"  // something did not die of SIGKILL
 	Deadline    Verdict = "deadline"    // the time was over before everything was ended
 	Interrupted Verdict = "interrupted" // somebody ended the hook
-	Failed      Verdict = "failed"      // looking for left-overs did not work
+	Failed      Verdict = "failed"      // looking for left-overs, or signalling them, did not work
 	Bug         Verdict = "bug"         // a mistake of lastcall's own
 )
 
