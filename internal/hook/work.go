@@ -53,18 +53,19 @@ func (r *run) work() forensics.Verdict {
 	return verdict
 }
 
-// siblingsLive says whether the slurmstepd above still has another task of
-// the job's user: what the first task left may serve it.
+// siblingsLive says whether the slurmstepd above still has another child: a
+// task, whoever its user is by now, or one that was forked and is about to
+// become a task. What the first task left may serve it.
 func (r *run) siblingsLive() bool {
-	self, parent, uid := os.Getpid(), os.Getppid(), uint32(os.Getuid())
+	self, parent := os.Getpid(), os.Getppid()
 	buffer := make([]byte, 4096)
 	live := false
 	err := r.fs.EachPID(func(pid int) bool {
-		if owner, err := r.fs.Owner(pid); err != nil || pid == self || owner != uid && owner != 0 {
+		if pid == self {
 			return true
 		}
 		stat, err := r.fs.Stat(pid, buffer)
-		live = err == nil && stat.Parent == parent && !stat.Dead() && stat.Comm != "slurmstepd"
+		live = err == nil && stat.Parent == parent && !stat.Dead()
 		return !live
 	})
 	// Who cannot see must not act.
