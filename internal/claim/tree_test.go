@@ -63,6 +63,7 @@ func judged(t *testing.T, fs proc.FS, job slurm.Job, rules Rules) (map[int]strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer s.Aside.Close()
 	result, err := s.Look(time.Now().Add(5 * time.Second))
 	if err != nil {
 		t.Fatal(err)

@@ -86,8 +86,9 @@ else cp $OUT/ready $OUT/seen; cat /proc/$(cut -d" " -f1 $OUT/ready)/stat >>$OUT/
 // share one number.
 func TestArraysAndHetJobs(t *testing.T) {
 	t.Parallel()
-	// Het jobs are started by the backfill scheduler alone.
-	s := newSite(t, cluster.Options{Conf: []string{"SchedulerParameters=bf_interval=1,defer_batch,batch_sched_delay=0,sched_min_interval=0"}}, "")
+	// Het jobs are started by the backfill scheduler alone, each component on a
+	// node of its own.
+	s := newSite(t, cluster.Options{Nodes: 2, Conf: []string{"SchedulerParameters=bf_interval=1,defer_batch,batch_sched_delay=0,sched_min_interval=0"}}, "")
 	out := s.folder(nobody)
 	id := s.script(out, `"$MISBEHAVE" -setsid -exit -ready $OUT/ready.$SLURM_ARRAY_TASK_ID
 until [ -e $OUT/go.$SLURM_ARRAY_TASK_ID ]; do sleep 0.05; done
