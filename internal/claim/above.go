@@ -54,13 +54,15 @@ func (s *Scanner) spareForSibling(l *look) {
 	}
 }
 
-// siblingRuns looks for a process of the het job below a slurmstepd of one of
-// its other components, whose titles show numbers of their own.
+// siblingRuns looks for a process of the het job on this node below a
+// slurmstepd of one of its other components, whose titles show numbers of
+// their own.
 func (s *Scanner) siblingRuns(l *look) bool {
 	job := s.Scope.Job
 	for _, pid := range l.order {
 		f := l.relatives[pid].facts
-		if f.HasAbove && !f.AboveHook && f.Above.Job != job.ID && f.UID == job.UID && job.Names(f.Mark.Job) {
+		below := f.HasAbove && !f.AboveHook && f.Above.Job != job.ID
+		if below && f.UID == job.UID && job.Names(f.Mark.Job) && mismatch(s.Scope, f) == NoReason {
 			return true
 		}
 	}

@@ -115,6 +115,11 @@ func TestWholeTrees(t *testing.T) {
 		},
 		{"below a slurmstepd with half a title", job, all, []one{left, stepd("slurmstepd: [7"), below}, map[int]string{100: "environ", 110: "other-job"}},
 		{"a component of the het job still runs", het, all, []one{left, bare, stepd("slurmstepd: [78.0+1]"), below}, map[int]string{100: "other-job", 110: "other-job"}},
+		{
+			"a component of it on another node of this host", slurm.Job{ID: 77, HetLeader: 77, UID: user, Restarts: -1, Node: "n1"}, all,
+			[]one{left, stepd("slurmstepd: [78.0+1]"), {pid: 110, parent: 50, session: 50, uid: user, comm: "task", env: mark77 + "SLURMD_NODENAME=n2\x00", start: 450}},
+			map[int]string{100: "environ", 110: "other-cluster"},
+		},
 		{"the last component of it", het, all, []one{left, bare}, map[int]string{100: "environ", 101: "kin"}},
 		{"by user", job, byUID, []one{bare}, map[int]string{101: "uid"}},
 		{"by user, but a job is between two steps", job, byUID, []one{bare, stepd("slurmstepd: [80.extern]")}, map[int]string{}},

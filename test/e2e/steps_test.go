@@ -119,7 +119,9 @@ srun --het-group=0,1 bash -c '"$MISBEHAVE" -setsid -exit -ready $OUT/ready.$SLUR
 			t.Errorf("%+v", record)
 		}
 	}
-	s.nothingLeft(id)
+	if left := s.Processes(id); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
 	if files, _ := filepath.Glob(out + "/ready*"); len(files) != 3 {
 		t.Errorf("%v got ready, want 3\n%s", files, s.Output(id))
 	}
