@@ -84,6 +84,14 @@ func (r *Reader) read(p *process, until time.Time) error {
 	if len(tids) > maxThreads {
 		return errCrowd
 	}
+	if stuck := r.stuckThread(pid, tids); stuck != 0 {
+		// What it waits in, and what it has open, is asked of nobody: before
+		// Linux 5.10 a thread within execve(2) makes whoever asks wait too
+		// (fs/proc/base.c, lock_trace).
+		p.sample.NonIdle++
+		p.sample.veto(Uninterruptible, "thread "+strconv.Itoa(stuck)+" waits in the kernel"+r.where(strconv.Itoa(pid)+"/task/"+strconv.Itoa(stuck)))
+		return nil
+	}
 	living := tids[:0]
 	for _, tid := range tids {
 		if !time.Now().Before(until) {
@@ -98,6 +106,16 @@ func (r *Reader) read(p *process, until time.Time) error {
 		}
 	}
 	return r.tables(p, living, until)
+}
+
+// stuckThread returns a thread in state D, 0 for none.
+func (r *Reader) stuckThread(pid int, tids []int) int {
+	for _, tid := range tids {
+		if stat, err := r.fs.TaskStat(pid, tid, r.buffer); err == nil && stat.State == 'D' {
+			return tid
+		}
+	}
+	return 0
 }
 
 // tables reads the descriptors of a process: one table for all its threads,

@@ -1,17 +1,18 @@
-// Package aside reads what may hang. The environment of a process is read
-// through its memory, and on a process that is stuck in the kernel this read
-// may wait for a lock as long as the process does (mmap_lock; on older kernels
-// not even SIGKILL ends that wait). So a disposable child does it, and is left
-// behind when it does not answer in time.
+// Package aside reads what may hang. The environment and the arguments of a
+// process are read through its memory, and while any of its threads is stuck
+// in the kernel with the lock of that memory, such a read waits as long as
+// the thread does (fs/proc/base.c, environ_read; mm/memory.c,
+// access_remote_vm; before Linux 5.3 not even SIGKILL ends that wait). The
+// state of the process tells nothing: its first thread may sleep in peace
+// while another is stuck. So a disposable child reads, and is left behind
+// when it does not answer in time.
 package aside
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
+	"encoding/binary"
 	"strconv"
 	"syscall"
-	"time"
 
 	"lastcall/internal/linux"
 	"lastcall/internal/proc"
@@ -19,86 +20,103 @@ import (
 )
 
 // Argument is the first argument that turns a hook into the disposable child.
-const Argument = "-read-environ-of"
+const Argument = "-read-aside"
 
-// Limit is how long one answer may take.
-const Limit = 500 * time.Millisecond
+// File is what can be read of a process.
+type File byte
 
-// ErrLate says that the child did not answer in time.
-var ErrLate = errors.New("no answer in time")
+// The files. All but the last two are read through the memory of the process;
+// those wait for a process that is within execve(2) (lock_trace).
+const (
+	Environ   File = 'e' // only the variables that lastcall reads
+	Arguments File = 'a' // at most MaxArguments bytes, parted by NUL
+	Stack     File = 's'
+	Syscall   File = 'c'
+)
 
-// Environ returns the part of the environment of pid that lastcall reads. The
-// child is this very program; its answer goes through a pipe of its own, so
-// that slurmd, which waits for the hook's output to be closed, never waits
-// for it.
-func Environ(pid int) ([]byte, error) {
-	var ends [2]int
-	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("pipe for a careful read of %d: %w", pid, err)
-	}
-	defer syscall.Close(ends[0])
-	null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		syscall.Close(ends[1])
-		return nil, fmt.Errorf("open /dev/null: %w", err)
-	}
-	child, err := syscall.ForkExec("/proc/self/exe", []string{"lastcall", Argument, strconv.Itoa(pid)}, &syscall.ProcAttr{
-		Files: []uintptr{uintptr(null), uintptr(ends[1]), uintptr(null)},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
-	syscall.Close(null)
-	syscall.Close(ends[1])
-	if err != nil {
-		return nil, fmt.Errorf("starting a careful read of %d: %w", pid, err)
-	}
-	return collect(child, ends[0], time.Now().Add(Limit))
-}
+// MaxArguments is the most that is read of the arguments, in bytes.
+const MaxArguments = 256
 
-// collect takes the answer, or ends the child and leaves it to init.
-func collect(child, from int, until time.Time) ([]byte, error) {
-	watch, err := linux.NewWatch()
-	if err != nil {
-		return nil, err
-	}
-	defer watch.Close()
-	if err := watch.Add(from, 0); err != nil {
-		return nil, err
-	}
-	ready, err := watch.Wait(nil, time.Until(until))
-	if err != nil || len(ready) == 0 {
-		_ = syscall.Kill(child, syscall.SIGKILL)
-		_, _ = syscall.Wait4(child, nil, syscall.WNOHANG, nil)
-		return nil, fmt.Errorf("reading the environment of a stuck process: %w", errors.Join(ErrLate, err))
-	}
-	// The child writes once and at most what a pipe takes whole.
-	answer := make([]byte, pipeSize)
-	n, err := syscall.Read(from, answer)
-	_ = syscall.Kill(child, syscall.SIGKILL)
-	_, _ = syscall.Wait4(child, nil, 0, nil)
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer of a careful read: %w", err)
-	}
-	return answer[:max(n, 0)], nil
-}
+// maxAnswer is the most one answer may be long, in bytes.
+const maxAnswer = 64 << 10
 
-// pipeSize is what fits into a pipe without waiting (pipe(7)).
-const pipeSize = 64 << 10
+// A request is the number of the process and the file. An answer is an error
+// number, 0 for none, and the length of the text that follows.
+const (
+	requestSize = 5
+	headerSize  = 8
+)
 
-// Serve is the disposable child: it writes what Environ asked for and returns
-// the exit code.
+// Serve is the disposable child: it answers requests from descriptor 0 on
+// descriptor 1 until there are no more, and returns the exit code.
 func Serve(arguments []string) int {
 	if len(arguments) != 1 {
 		return 2
 	}
-	pid, err := strconv.Atoi(arguments[0])
-	if err != nil || pid <= 0 {
-		return 2
+	fs := proc.FS(arguments[0])
+	request, buffer := make([]byte, requestSize), make([]byte, 64<<10)
+	for fill(0, request) == nil {
+		pid := int(int32(binary.NativeEndian.Uint32(request)))
+		text, err := read(fs, pid, File(request[4]), buffer)
+		if len(text) > maxAnswer {
+			text = text[:maxAnswer]
+		}
+		answer := binary.NativeEndian.AppendUint32(nil, uint32(errnoOf(err)))
+		answer = binary.NativeEndian.AppendUint32(answer, uint32(len(text)))
+		linux.Say(1, append(answer, text...))
 	}
-	environ, err := proc.Default.Environ(pid, nil)
-	if err != nil {
-		return 1
+	return 0
+}
+
+// read reads one file of a process and takes the time it takes.
+func read(fs proc.FS, pid int, file File, buffer []byte) ([]byte, error) {
+	switch {
+	case pid <= 0:
+	case file == Environ:
+		text, err := fs.Environ(pid, buffer)
+		return onlySlurm(text), err
+	case file == Arguments:
+		return fs.CommandLine(pid, buffer[:MaxArguments])
+	case file == Stack:
+		text, err := fs.Text(pid, "stack", buffer)
+		return []byte(text), err
+	case file == Syscall:
+		text, err := fs.Text(pid, "syscall", buffer)
+		return []byte(text), err
 	}
-	linux.Say(1, onlySlurm(environ))
+	return nil, syscall.EINVAL
+}
+
+// fill reads until the whole of the buffer is there.
+func fill(fd int, buffer []byte) error {
+	for len(buffer) > 0 {
+		n, err := syscall.Read(fd, buffer)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return syscall.EPIPE
+		}
+		buffer = buffer[n:]
+	}
+	return nil
+}
+
+// errnoOf returns the number in an error of package linux, EIO for others.
+func errnoOf(err error) syscall.Errno {
+	for err != nil {
+		if errno, ok := err.(syscall.Errno); ok {
+			return errno
+		}
+		wrapper, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			return syscall.EIO
+		}
+		err = wrapper.Unwrap()
+	}
 	return 0
 }
 
@@ -108,9 +126,20 @@ func onlySlurm(environ []byte) []byte {
 	var kept []byte
 	for entry := range bytes.SplitSeq(environ, []byte{0}) {
 		name, _, ok := bytes.Cut(entry, []byte("="))
-		if ok && slurm.IsHookVariable(string(name)) && len(kept)+len(entry) < pipeSize {
+		if ok && slurm.IsHookVariable(string(name)) && len(kept)+len(entry) < maxAnswer {
 			kept = append(append(kept, entry...), 0)
 		}
 	}
 	return kept
+}
+
+// request writes one request.
+func request(to []byte, pid int, file File) []byte {
+	return append(binary.NativeEndian.AppendUint32(to, uint32(pid)), byte(file))
+}
+
+// path says in an error what was asked for.
+func path(pid int, file File) string {
+	name := map[File]string{Environ: "environ", Arguments: "cmdline", Stack: "stack", Syscall: "syscall"}[file]
+	return "/proc/" + strconv.Itoa(pid) + "/" + name
 }

@@ -2,11 +2,18 @@ package aside
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"lastcall/internal/linux"
+	"lastcall/internal/proc"
 )
 
 // TestMain lets this test program be the disposable child, as the hooks are.
@@ -17,55 +24,174 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestEnvironOfAProcess(t *testing.T) {
+func soon() time.Time { return time.Now().Add(10 * time.Second) }
+
+func sleeper(t *testing.T, env ...string) int {
+	t.Helper()
 	command := exec.Command("sleep", "60")
-	command.Env = []string{"SECRET=1", "SLURM_JOB_ID=77", "SLURM_PROCID=0", "SLURM_JOB_IDX=1"}
+	command.Env = env
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		_ = command.Process.Kill()
 		_ = command.Wait()
-	}()
-	got, err := Environ(command.Process.Pid)
-	if err != nil || string(got) != "SLURM_JOB_ID=77\x00SLURM_PROCID=0\x00" {
-		t.Errorf("%q, %v", got, err)
-	}
+	})
+	return command.Process.Pid
 }
 
-func TestServeRefusesNonsense(t *testing.T) {
-	for _, arguments := range [][]string{nil, {"x"}, {"-1"}, {"1", "2"}} {
-		if got := Serve(arguments); got != 2 {
-			t.Errorf("%q: exit code %d", arguments, got)
+func TestFilesOfAProcess(t *testing.T) {
+	pid := sleeper(t, "SECRET=1", "SLURM_JOB_ID=77", "SLURM_PROCID=0", "SLURM_JOB_IDX=1")
+	r := NewReader(proc.Default)
+	defer r.Close()
+	for file, want := range map[File]string{Environ: "SLURM_JOB_ID=77\x00SLURM_PROCID=0\x00", Arguments: "sleep\x0060\x00"} {
+		for _, stuck := range []bool{false, true} {
+			if got, err := r.One(Subject{pid, stuck}, file, soon()); err != nil || string(got) != want {
+				t.Errorf("%c: %q, %v", file, got, err)
+			}
+		}
+	}
+	if got, err := r.One(Subject{PID: 1 << 30}, Environ, soon()); !linux.Gone(err) || len(got) > 0 {
+		t.Errorf("nobody: %q, %v", got, err)
+	}
+	if os.Getuid() == 0 {
+		if got, err := r.One(Subject{PID: pid}, Stack, soon()); err != nil || !strings.Contains(string(got), "sleep") {
+			t.Errorf("stack: %q, %v", got, err)
 		}
 	}
 }
 
-// A child that does not answer costs the limit and no more.
-func TestAChildThatHangsIsLeft(t *testing.T) {
-	read, write, err := os.Pipe()
-	if err != nil {
+func TestManyAtOnce(t *testing.T) {
+	pid := sleeper(t, "SLURM_JOB_ID=77", "SLURM_CLUSTER_NAME="+strings.Repeat("x", 50_000))
+	var subjects []Subject
+	for i := range 2*batch + 3 {
+		subjects = append(subjects, Subject{PID: []int{pid, 1 << 30}[i%2], Stuck: i%3 == 0})
+	}
+	r := NewReader(proc.Default)
+	defer r.Close()
+	seen := map[int]int{}
+	r.Each(subjects, Environ, soon().Add(time.Minute), func(i int, text []byte, err error) {
+		seen[i]++
+		if i%2 == 0 && (err != nil || len(text) < 50_000) || i%2 == 1 && !linux.Gone(err) {
+			t.Fatalf("%d: %d bytes, %v", i, len(text), err)
+		}
+	})
+	if len(seen) != len(subjects) {
+		t.Errorf("%d answers, want %d", len(seen), len(subjects))
+	}
+}
+
+// hanging is a /proc with one process whose environment never answers: a
+// pipe that nobody writes to.
+func hanging(t *testing.T) proc.FS {
+	t.Helper()
+	root := t.TempDir()
+	for pid, hangs := range map[string]bool{"10": true, "11": false, "12": true} {
+		if err := os.Mkdir(filepath.Join(root, pid), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(root, pid, "environ")
+		if err := os.WriteFile(path, []byte("SLURM_JOB_ID=77\x00"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if hangs {
+			if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return proc.FS(root)
+}
+
+// A process that does not answer costs the limit, no more, and not the
+// answers of the others.
+func TestOneThatHangsIsLeft(t *testing.T) {
+	r := NewReader(hanging(t))
+	defer r.Close()
+	began := time.Now()
+	got := map[int]error{}
+	r.Each([]Subject{{PID: 10}, {PID: 11}, {PID: 12, Stuck: true}}, Environ, soon(), func(i int, text []byte, err error) {
+		got[i] = err
+		if i == 1 && string(text) != "SLURM_JOB_ID=77\x00" {
+			t.Errorf("%q", text)
+		}
+	})
+	if !errors.Is(got[0], ErrLate) || got[1] != nil || !errors.Is(got[2], ErrLate) || len(got) != 3 {
+		t.Errorf("%v", got)
+	}
+	if took := time.Since(began); took < 2*limit || took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+func TestTheTimeIsKept(t *testing.T) {
+	r := NewReader(hanging(t))
+	defer r.Close()
+	began, late := time.Now(), 0
+	r.Each(make([]Subject, 3000), Environ, began.Add(-time.Second), func(int, []byte, error) { late++ })
+	r.Each([]Subject{{PID: 10}, {PID: 12}}, Environ, began.Add(100*time.Millisecond), func(_ int, _ []byte, err error) {
+		if !errors.Is(err, ErrLate) {
+			t.Error(err)
+		}
+		late++
+	})
+	if took := time.Since(began); late != 3002 || took > 5*time.Second {
+		t.Errorf("%d answers after %s", late, took)
+	}
+}
+
+// Without children, a process in state D is not read at all.
+func TestWithoutAChild(t *testing.T) {
+	pid := sleeper(t, "SLURM_JOB_ID=77")
+	r := NewReader(proc.Default)
+	r.broken = true
+	if got, err := r.One(Subject{PID: pid}, Environ, soon()); err != nil || string(got) != "SLURM_JOB_ID=77\x00" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := r.One(Subject{PID: pid, Stuck: true}, Environ, soon()); !errors.Is(err, errNoChild) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestACloseLeavesNoChild(t *testing.T) {
+	r := NewReader(hanging(t))
+	if _, err := r.One(Subject{PID: 11}, Environ, soon()); err != nil {
 		t.Fatal(err)
 	}
-	defer read.Close()
-	defer write.Close()
-	command := exec.Command("sleep", "60")
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
+	child := r.child
+	r.Close()
+	if err := syscall.Kill(child, 0); err != syscall.ESRCH {
+		t.Errorf("the child %d is still there: %v", child, err)
 	}
-	start := time.Now()
-	_, err = collect(command.Process.Pid, int(read.Fd()), start.Add(100*time.Millisecond))
-	if err == nil || !strings.Contains(err.Error(), ErrLate.Error()) || time.Since(start) > 5*time.Second {
-		t.Errorf("%v after %s", err, time.Since(start))
+}
+
+func TestServeRefusesNonsense(t *testing.T) {
+	for _, arguments := range [][]string{nil, {"/proc", "1"}} {
+		if got := Serve(arguments); got != 2 {
+			t.Errorf("%q: exit code %d", arguments, got)
+		}
 	}
-	_ = command.Wait()
+	for _, pid := range []int{0, -1} {
+		if text, err := read(proc.Default, pid, Environ, make([]byte, 4096)); err != syscall.EINVAL {
+			t.Errorf("%d: %q, %v", pid, text, err)
+		}
+	}
+	if text, err := read(proc.Default, os.Getpid(), '?', make([]byte, 4096)); err != syscall.EINVAL {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+func TestPath(t *testing.T) {
+	if got := path(7, Arguments); got != "/proc/"+strconv.Itoa(7)+"/cmdline" {
+		t.Error(got)
+	}
 }
 
 func FuzzOnlySlurm(f *testing.F) {
 	f.Add([]byte("SECRET=1\x00SLURM_JOB_ID=77\x00SLURM_STEP_ID"))
 	f.Fuzz(func(t *testing.T, environ []byte) {
 		kept := onlySlurm(environ)
-		if len(kept) > pipeSize+len(environ) || len(kept) > 0 && kept[len(kept)-1] != 0 {
+		if len(kept) > maxAnswer || len(kept) > 0 && kept[len(kept)-1] != 0 {
 			t.Errorf("%q", kept)
 		}
 		for entry := range bytes.SplitSeq(bytes.TrimSuffix(kept, []byte{0}), []byte{0}) {
@@ -74,4 +200,20 @@ func FuzzOnlySlurm(f *testing.F) {
 			}
 		}
 	})
+}
+
+func BenchmarkEach1000(b *testing.B) {
+	subjects := make([]Subject, 1000)
+	for i := range subjects {
+		subjects[i].PID = os.Getpid()
+	}
+	r := NewReader(proc.Default)
+	defer r.Close()
+	for b.Loop() {
+		r.Each(subjects, Environ, soon(), func(_ int, _ []byte, err error) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"lastcall/internal/aside"
 	"lastcall/internal/claim"
 	"lastcall/internal/forensics"
 	"lastcall/internal/proc"
@@ -20,21 +21,38 @@ const Detailed = 256
 // Camera describes processes.
 type Camera struct {
 	FS     proc.FS
+	aside  *aside.Reader
 	uptime uint64
 	buffer []byte
 	taken  int
 }
 
-// NewCamera returns a Camera with the clock read once.
-func NewCamera(fs proc.FS) *Camera {
+// NewCamera returns a Camera with the clock read once. What may hang it reads
+// with the reader.
+func NewCamera(fs proc.FS, reader *aside.Reader) *Camera {
 	uptime, _ := fs.Uptime()
-	return &Camera{FS: fs, uptime: uptime, buffer: make([]byte, 4096)}
+	return &Camera{FS: fs, aside: reader, uptime: uptime, buffer: make([]byte, 4096)}
 }
 
 const sigterm = 15
 
-// Survivor describes a claimed process.
-func (c *Camera) Survivor(claimed claim.Claimed) forensics.Process {
+// Survivors describes claimed processes, by until.
+func (c *Camera) Survivors(claimed []claim.Claimed, until time.Time) []forensics.Process {
+	list := make([]forensics.Process, 0, len(claimed))
+	var subjects []aside.Subject
+	for _, one := range claimed {
+		list = append(list, c.survivor(one))
+		if c.taken <= Detailed {
+			subjects = append(subjects, aside.Subject{PID: one.Stat.PID, Stuck: one.Stat.State == 'D'})
+		}
+	}
+	c.aside.Each(subjects, aside.Arguments, until, func(i int, text []byte, _ error) {
+		list[i].Command = string(bytes.ReplaceAll(bytes.TrimRight(text, "\x00"), []byte{0}, []byte{' '}))
+	})
+	return list
+}
+
+func (c *Camera) survivor(claimed claim.Claimed) forensics.Process {
 	stat, status := claimed.Stat, claimed.Status
 	process := c.basic(stat)
 	process.UID = status.UID
@@ -47,11 +65,6 @@ func (c *Camera) Survivor(claimed claim.Claimed) forensics.Process {
 		return process
 	}
 	process.Wchan, _ = c.FS.Text(stat.PID, "wchan", c.buffer)
-	// The arguments are read through the process's memory, whose lock a
-	// process stuck in the kernel may hold.
-	if stat.State != 'D' {
-		process.Command = c.command(stat.PID)
-	}
 	return process
 }
 
@@ -76,31 +89,21 @@ func (c *Camera) basic(stat proc.Stat) forensics.Process {
 	return process
 }
 
-// maxCommand is the most that is kept of the arguments, in bytes.
-const maxCommand = 256
-
-func (c *Camera) command(pid int) string {
-	text, err := c.FS.CommandLine(pid, c.buffer[:maxCommand])
-	if err != nil {
-		return ""
-	}
-	return string(bytes.ReplaceAll(bytes.TrimRight(text, "\x00"), []byte{0}, []byte{' '}))
-}
-
-// Stuck adds what tells why a process does not die: its state now, and the
-// place in the kernel it waits in. All of it is safe to read on a process in
-// state D (fs/proc/base.c: none of these takes the memory's lock).
-func (c *Camera) Stuck(process *forensics.Process) {
+// Stuck adds what tells why a process does not die, by until: its state now,
+// and the place in the kernel it waits in.
+func (c *Camera) Stuck(process *forensics.Process, until time.Time) {
 	stat, err := c.FS.Stat(process.PID, c.buffer)
 	if err != nil || stat.Start != process.Start {
 		return
 	}
 	process.State = string(stat.State)
 	process.Wchan, _ = c.FS.Text(process.PID, "wchan", c.buffer)
-	process.Syscall, _ = c.FS.Text(process.PID, "syscall", c.buffer)
-	stack, _ := c.FS.Text(process.PID, "stack", c.buffer)
+	subject := aside.Subject{PID: process.PID, Stuck: true}
+	call, _ := c.aside.One(subject, aside.Syscall, until)
+	process.Syscall = string(call)
+	stack, _ := c.aside.One(subject, aside.Stack, until)
 	process.Stack = nil
-	for line := range strings.Lines(stack) {
+	for line := range strings.Lines(string(stack)) {
 		// "[<0>] function+0x12/0x34"
 		_, frame, _ := strings.Cut(strings.TrimSpace(line), "] ")
 		if frame != "" && len(process.Stack) < 32 {

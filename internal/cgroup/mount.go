@@ -2,11 +2,7 @@ package cgroup
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
-
-	"lastcall/internal/linux"
-	"lastcall/internal/proc"
 )
 
 // Mount is one mounted cgroup hierarchy.
@@ -14,17 +10,6 @@ type Mount struct {
 	Path        string // where it is mounted
 	Version     int    // 1 or 2
 	Controllers string // version 1: the super block's options, "rw,freezer"
-}
-
-// Mounts reads the cgroup hierarchies of this process's mount namespace from
-// /proc/self/mountinfo (proc(5)).
-func Mounts(fs proc.FS) ([]Mount, error) {
-	path := string(fs) + "/self/mountinfo"
-	text, err := linux.ReadAll(path, make([]byte, 16<<10), 4<<20)
-	if err != nil {
-		return nil, fmt.Errorf("finding the cgroups: %w", err)
-	}
-	return ParseMounts(text), nil
 }
 
 // ParseMounts reads the text of a mountinfo file. The fields are: id, parent,

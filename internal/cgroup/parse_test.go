@@ -27,6 +27,7 @@ func TestPlaceOf(t *testing.T) {
 		{"v2 nested by the job", "0::/system.slice/n1_slurmstepd.scope/job_77/step_0/user/task_3/docker/slurm/uid_1/job_5\n", with(func(p *Place) { p.Job, p.Step, p.Task, p.Node = 77, "0", 3, "n1" })},
 		{"v2 beside slurmstepd", "0::/system.slice/slurmstepd.scope/job_77/step_extern/slurm\n", with(func(p *Place) { p.Job, p.Step, p.Stepd = 77, "extern", true })},
 		{"v2 by SLUID", "0::/system.slice/slurmstepd.scope/s50DM84J1GD700/step_batch/user/task_special\n", with(func(p *Place) { p.SLUID, p.Step = "s50DM84J1GD700", "batch" })},
+		{"made up by a user", "0::/user.slice/user-5.slice/user@5.service/slurmstepd.scope/job_77/step_0/user/task_0\n", with(func(p *Place) { p.Login = true })},
 		{"parked slurmstepd", "0::/system.slice/slurmstepd.scope/system\n", nowhere},
 		{"login", "1:name=systemd:/user.slice/user-1000.slice/session-3.scope\n", with(func(p *Place) { p.Login = true })},
 		{"service of a user", "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.service\n", with(func(p *Place) { p.Login = true })},

@@ -92,7 +92,8 @@ func (p *Place) merge(other Place) {
 }
 
 // placeOfPath reads one path from its root on. The outermost match counts: a
-// job may make groups of any name below its own.
+// job may make groups of any name below its own, and so may a user below the
+// user's own manager (user@.service is delegated, systemd.resource-control(5)).
 func placeOfPath(path string) Place {
 	place := Place{UID: -1, Task: -1}
 	parts := strings.Split(path, "/")
@@ -100,7 +101,7 @@ func placeOfPath(path string) Place {
 		if isLogin(part) {
 			place.Login = true
 		}
-		if place.jobAt(part, parts[i+1:]) {
+		if !place.Login && place.jobAt(part, parts[i+1:]) {
 			return place
 		}
 	}

@@ -57,11 +57,13 @@ type Facts struct {
 	Place       cgroup.Place
 	Member      bool        // listed in a group of this job that is on this node
 	Mark        slurm.Mark  // of its environment; zero if that could not be read
+	Unread      bool        // its environment could not be read
 	Above       slurm.Title // the living slurmstepd it descends from
 	HasAbove    bool
 	AboveHook   bool // that slurmstepd is the one the hook runs under
 	AboveEnding bool // that slurmstepd is one of Scope.Ending
 	HiddenAbove bool // it descends from a process that cannot be seen (hidepid, another user's)
+	ForeignLed  bool // the leader of its session lives and is another user's
 	SlurmsOwn   bool // a program of Slurm: root's, with Slurm's name and executable
 	SameCgroup  bool // in the very cgroup the hook was started in
 	Salloc      bool // shares the terminal session of a salloc

@@ -35,14 +35,27 @@ func Judge(scope Scope, f Facts) Verdict {
 	case f.UID != scope.Job.UID:
 		return Verdict{Foreign: true}
 	case !scope.Job.Names(f.Mark.Job):
-		return unnamed(f)
+		return unnamed(scope, f)
 	case f.Listed:
 		return spared(Listed)
 	}
-	if reason := refuse(scope, f); reason != NoReason {
+	switch reason := refuse(scope, f); reason {
+	case NoReason:
+		return claimed(ByEnviron)
+	case NoTask:
+		// Not foreign: a task that has thrown its numbers away still is kin.
+		return Verdict{Reason: NoTask}
+	default:
 		return spared(reason)
 	}
-	return claimed(ByEnviron)
+}
+
+// belowLiveTask says whether the process descends from a task that still
+// runs. A slurmstepd adopts nobody (it is no subreaper): below the one whose
+// TaskEpilog this is are its living tasks alone, and one that has been forked
+// but is no task of the user yet (fork_all_tasks in mgr.c).
+func belowLiveTask(scope Scope, f Facts) bool {
+	return scope.Step != "" && f.HasAbove && f.AboveHook
 }
 
 // looksOf says whether anything about the process names the job.
@@ -69,6 +82,8 @@ func byPlace(scope Scope, f Facts) Verdict {
 		return spared(mismatch(scope, f))
 	case f.HasAbove && !f.AboveHook && scope.Job.Names(f.Above.Job):
 		return spared(LiveStep)
+	case belowLiveTask(scope, f):
+		return spared(OtherStep)
 	case scope.Step != "" && f.Place.Step != scope.Step:
 		// A version 1 controller may show the job alone: then the environment
 		// has to name the step.
@@ -85,9 +100,9 @@ func byPlace(scope Scope, f Facts) Verdict {
 
 // unnamed judges a process of the job's user whose environment does not name
 // the job: kin may still tie it to the job, unless it belongs elsewhere.
-func unnamed(f Facts) Verdict {
+func unnamed(scope Scope, f Facts) Verdict {
 	elsewhere := f.Mark.Job != 0 || f.Place.Login || f.Salloc || f.Listed
-	return Verdict{Foreign: elsewhere}
+	return Verdict{Foreign: elsewhere || belowLiveTask(scope, f)}
 }
 
 // refuse returns why a process whose environment names the job is not
@@ -105,18 +120,20 @@ func refuse(scope Scope, f Facts) Reason {
 		return LiveStep
 	case f.HasAbove && !f.AboveHook:
 		return OtherJob
+	case belowLiveTask(scope, f):
+		return OtherStep
 	case f.HiddenAbove:
 		return Hidden
-	case !f.Mark.HasTask:
-		return NoTask
 	case tooOld(scope.Job, f):
 		return Older
 	case scope.Job.UID == 0 && !f.SameCgroup:
 		return RootElsewhere
 	case scope.Step != "" && !sameStep(scope, f.Mark):
 		return OtherStep
-	case scope.Task >= 0 && f.Mark.Task != scope.Task:
+	case scope.Task >= 0 && f.Mark.Task != scope.Task && f.Mark.HasTask:
 		return OtherStep
+	case !f.Mark.HasTask:
+		return NoTask
 	}
 	return NoReason
 }
@@ -145,7 +162,13 @@ func mismatch(scope Scope, f Facts) Reason {
 	return NoReason
 }
 
+// tooOld says whether the process was there before the job. Where its
+// environment shows the start of this very run, the clock of the controller,
+// which may be off, has nothing to add.
 func tooOld(job slurm.Job, f Facts) bool {
+	if !f.Mark.Start.IsZero() && f.Mark.Start.Equal(job.Start) {
+		return false
+	}
 	return !job.Start.IsZero() && !f.Started.IsZero() && f.Started.Add(slack).Before(job.Start)
 }
 

@@ -70,18 +70,27 @@ func TestJudge(t *testing.T) {
 		{"another node of the host", epilog(), func(f *Facts) { f.Mark.Node = "n2" }, spared(OtherCluster)},
 		{"login session", epilog(), func(f *Facts) { f.Place.Login = true }, spared(LoginSession)},
 		{"salloc", epilog(), func(f *Facts) { f.Salloc = true }, spared(Allocation)},
-		{"never was a task", epilog(), func(f *Facts) { f.Mark.HasTask = false }, spared(NoTask)},
+		{"never was a task", epilog(), func(f *Facts) { f.Mark.HasTask = false }, Verdict{Reason: NoTask}},
 		{"requeued: the second run", epilog(), func(f *Facts) { f.Mark.Restarts = 1 }, spared(OtherRun)},
 		{"requeued, Slurm does not tell the hook", started, func(f *Facts) { f.Mark.Restarts = 1 }, claimed(ByEnviron)},
 		{"another run by start time", epilog(), func(f *Facts) { f.Mark.Start = jobStart.Add(time.Second) }, spared(OtherRun)},
 		{"the same run by start time", epilog(), func(f *Facts) { f.Mark.Start, f.Mark.Restarts = jobStart, 5 }, claimed(ByEnviron)},
 		{"another run by SLUID", sluid, func(f *Facts) { f.Mark.SLUID = "s50DM84J1GD701" }, spared(OtherRun)},
 		{"older than the job", epilog(), func(f *Facts) { f.Started = jobStart.Add(-time.Minute) }, spared(Older)},
+		{"older by a clock that is off, but of this very run", epilog(), func(f *Facts) {
+			f.Started, f.Mark.Start = jobStart.Add(-time.Hour), jobStart
+		}, claimed(ByEnviron)},
 		{"a little older, by the clocks", epilog(), func(f *Facts) { f.Started = jobStart.Add(-time.Second) }, claimed(ByEnviron)},
 		{"below a living step of the job", epilog(), func(f *Facts) { f.HasAbove, f.Above = true, slurm.Title{Job: 77, Step: "1"} }, spared(LiveStep)},
 		{"below another job's step", epilog(), func(f *Facts) { f.HasAbove, f.Above = true, slurm.Title{Job: 80} }, spared(OtherJob)},
 		{"below a step of another cluster's job 77", epilog(), func(f *Facts) { f.HasAbove, f.Above, f.Mark.Cluster = true, slurm.Title{Job: 77}, "jura" }, spared(OtherCluster)},
-		{"below the hook's own slurmstepd", batch(), func(f *Facts) { f.HasAbove, f.AboveHook, f.Above = true, true, slurm.Title{Job: 77} }, claimed(ByEnviron)},
+		{"below a slurmstepd whose title is cut off", epilog(), func(f *Facts) { f.HasAbove = true }, spared(OtherJob)},
+		{"below the slurmstepd of the hook, RunInJob", epilog(), func(f *Facts) { f.HasAbove, f.AboveHook, f.Above = true, true, slurm.Title{Job: 77} }, claimed(ByEnviron)},
+		{"below the slurmstepd of a task's hook", task, func(f *Facts) { f.Mark.Task, f.HasAbove, f.AboveHook = 1, true, true }, spared(OtherStep)},
+		{"the same, without a mark", batch(), func(f *Facts) { f.Mark, f.HasAbove, f.AboveHook = slurm.Mark{}, true, true }, foreign},
+		{"the same, by cgroup: forked, and no task yet", task, func(f *Facts) {
+			f.Mark, f.Place, f.HasAbove, f.AboveHook = slurm.Mark{}, inJob(77, "batch", 1), true, true
+		}, spared(OtherStep)},
 		{"below somebody who cannot be seen", epilog(), func(f *Facts) { f.HiddenAbove = true }, spared(Hidden)},
 		{"root's job, in slurmd's cgroup", rootJob, func(f *Facts) { f.UID = 0 }, claimed(ByEnviron)},
 		{"root's job, elsewhere", rootJob, func(f *Facts) { f.UID, f.SameCgroup = 0, false }, spared(RootElsewhere)},
@@ -132,6 +141,8 @@ type relativeOf struct {
 func TestKin(t *testing.T) {
 	bare := func(f *Facts) { f.Mark = slurm.Mark{} }
 	marked := func(*Facts) {}
+	stepd := func(f *Facts) { f.SlurmsOwn, f.UID, f.Stat.Comm = true, 0, "slurmstepd" }
+	slurmd := func(f *Facts) { f.SlurmsOwn, f.UID, f.Stat.Comm = true, 0, "slurmd" }
 	tests := []struct {
 		name   string
 		family []relativeOf
@@ -142,6 +153,12 @@ func TestKin(t *testing.T) {
 		{"the same session, its leader gone", []relativeOf{{100, 1, 90, 10, marked}, {101, 1, 90, 20, bare}}, map[int]bool{100: true, 101: true}},
 		{"the same session, older", []relativeOf{{100, 1, 90, 10, marked}, {101, 1, 90, 5, bare}}, map[int]bool{100: true}},
 		{"somebody's shell leads the session", []relativeOf{{90, 1, 90, 1, bare}, {100, 90, 90, 10, marked}, {101, 90, 90, 20, bare}}, map[int]bool{100: true}},
+		{"a stranger leads the session", []relativeOf{{100, 1, 90, 10, func(f *Facts) { f.ForeignLed = true }}, {101, 1, 90, 20, func(f *Facts) { bare(f); f.ForeignLed = true }}}, map[int]bool{100: true}},
+		{"the leader's number is used again", []relativeOf{{100, 1, 90, 10, marked}, {90, 1, 90, 20, bare}, {101, 90, 90, 30, bare}}, map[int]bool{100: true}},
+		{"slurmstepd leads the session", []relativeOf{{90, 1, 90, 1, stepd}, {100, 1, 90, 10, marked}, {101, 1, 90, 20, bare}}, map[int]bool{100: true, 101: true}},
+		{"slurmd leads the session", []relativeOf{{90, 1, 90, 1, slurmd}, {100, 1, 90, 10, marked}, {101, 1, 90, 20, bare}}, map[int]bool{100: true}},
+		{"a child that has lost its number", []relativeOf{{100, 1, 100, 10, marked}, {101, 100, 101, 20, func(f *Facts) { f.Mark.HasTask = false }}}, map[int]bool{100: true, 101: true}},
+		{"the same in the session of a salloc", []relativeOf{{100, 1, 100, 10, marked}, {101, 100, 101, 20, func(f *Facts) { f.Mark.HasTask, f.Salloc = false, true }}}, map[int]bool{100: true}},
 		{"another user's child", []relativeOf{{100, 1, 100, 10, marked}, {101, 100, 101, 20, func(f *Facts) { bare(f); f.UID = 5 }}}, map[int]bool{100: true}},
 		{"a child with another job's mark", []relativeOf{{100, 1, 100, 10, marked}, {101, 100, 100, 20, func(f *Facts) { f.Mark.Job = 80 }}}, map[int]bool{100: true}},
 		{"a child in a login session", []relativeOf{{100, 1, 100, 10, marked}, {101, 100, 100, 20, func(f *Facts) { bare(f); f.Place.Login = true }}}, map[int]bool{100: true}},
@@ -185,5 +202,24 @@ func TestASessionStaysProven(t *testing.T) {
 	kin(epilog(), map[int]*relative{200: r}, []int{200}, known)
 	if r.verdict.Evidence != ByKin {
 		t.Errorf("%+v", r)
+	}
+}
+
+// With scope = "task" the siblings of the ended task live on in the session of
+// slurmstepd.
+func TestOneTaskTakesNoSharedSession(t *testing.T) {
+	scope := batch()
+	scope.Task = 1
+	left, sibling, stepd := ours(), ours(), ours()
+	left.Mark.Task = 1
+	sibling.Mark, sibling.Stat.PID, sibling.Stat.Start = slurm.Mark{}, 101, 2000
+	stepd.SlurmsOwn, stepd.Stat.Comm, stepd.Stat.PID = true, "slurmstepd", 90
+	relatives := map[int]*relative{}
+	for _, f := range []Facts{left, sibling, stepd} {
+		relatives[f.Stat.PID] = &relative{facts: f, verdict: Judge(scope, f)}
+	}
+	kin(scope, relatives, []int{90, 100, 101}, sessions{})
+	if relatives[100].verdict.Evidence != ByEnviron || relatives[101].verdict.Evidence != NoEvidence {
+		t.Errorf("%+v, %+v", relatives[100].verdict, relatives[101].verdict)
 	}
 }

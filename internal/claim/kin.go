@@ -28,7 +28,7 @@ func kin(scope Scope, relatives map[int]*relative, order []int, known sessions) 
 		for _, pid := range order {
 			r := relatives[pid]
 			if r.verdict.Evidence != NoEvidence {
-				known.add(r, relatives)
+				known.add(scope, r, relatives)
 				continue
 			}
 			if r.verdict.Foreign || !kinPossible(scope, r.facts) {
@@ -36,7 +36,7 @@ func kin(scope Scope, relatives map[int]*relative, order []int, known sessions) 
 			}
 			if proof := relation(r, relatives, known); proof != "" {
 				r.verdict, r.proof = claimed(ByKin), proof
-				known.add(r, relatives)
+				known.add(scope, r, relatives)
 				changed = true
 			}
 		}
@@ -46,9 +46,10 @@ func kin(scope Scope, relatives map[int]*relative, order []int, known sessions) 
 // kinPossible holds what a relation cannot outweigh.
 func kinPossible(scope Scope, f Facts) bool {
 	switch {
-	case f.UID != scope.Job.UID, tooOld(scope.Job, f):
+	case f.UID != scope.Job.UID, f.Unread:
+		// What was not read may name another job.
 		return false
-	case f.HasAbove && !f.AboveHook, f.HiddenAbove:
+	case f.HasAbove && !f.AboveHook, f.HiddenAbove, belowLiveTask(scope, f), f.Salloc:
 		return false
 	case scope.Job.UID == 0 && !f.SameCgroup:
 		return false
@@ -63,22 +64,36 @@ func relation(r *relative, relatives map[int]*relative, known sessions) string {
 	if parent != nil && parent.verdict.Evidence != NoEvidence && parent.facts.Stat.Start <= stat.Start {
 		return "child of " + strconv.Itoa(stat.Parent)
 	}
-	if first, ok := known[stat.Session]; ok && first.Start <= stat.Start {
+	if first, ok := known[stat.Session]; ok && first.Start <= stat.Start && sessionIsOurs(r, relatives) {
 		return "in session " + strconv.Itoa(stat.Session) + " with " + strconv.Itoa(first.PID)
 	}
 	return ""
 }
 
-// add notes the session of a proven process as the job's, but only when its
-// leader is gone or proven too: the living leader of a session that is not
-// the job's may be somebody's shell.
-func (s sessions) add(r *relative, relatives map[int]*relative) {
+// sessionIsOurs says whether the leader of the process's session leaves room
+// for a proof by it: gone, proven too, or slurmstepd. A living leader that is
+// not proven may be somebody's shell, also one whose pid, and so the number
+// of its session, was that of the job's some moments ago.
+func sessionIsOurs(r *relative, relatives map[int]*relative) bool {
+	if r.facts.ForeignLed || r.facts.Stat.PID == r.facts.Stat.Session && r.verdict.Evidence == NoEvidence {
+		return false
+	}
+	leader, alive := relatives[r.facts.Stat.Session]
+	return !alive || leader.verdict.Evidence != NoEvidence || isStepd(leader.facts)
+}
+
+// isStepd tells slurmstepd, which leads the session of its step
+// (_forkexec_slurmstepd in req.c), from slurmd, whose session is nobody's.
+func isStepd(f Facts) bool { return f.SlurmsOwn && f.Stat.Comm == "slurmstepd" }
+
+// add notes the session of a proven process as the job's. A TaskEpilog that
+// acts for one task takes no session of slurmstepd's: all tasks share it.
+func (s sessions) add(scope Scope, r *relative, relatives map[int]*relative) {
 	stat := r.facts.Stat
-	if stat.Session <= 1 || r.verdict.Evidence == ByUID {
+	if stat.Session <= 1 || r.verdict.Evidence == ByUID || !sessionIsOurs(r, relatives) {
 		return
 	}
-	leader, alive := relatives[stat.Session]
-	if alive && leader.verdict.Evidence == NoEvidence && !leader.facts.SlurmsOwn {
+	if leader, alive := relatives[stat.Session]; alive && isStepd(leader.facts) && scope.Task >= 0 {
 		return
 	}
 	if first, ok := s[stat.Session]; !ok || stat.Start < first.Start {

@@ -1,10 +1,12 @@
 package claim
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
 
+	"lastcall/internal/aside"
 	"lastcall/internal/cgroup"
 	"lastcall/internal/linux"
 	"lastcall/internal/proc"
@@ -53,6 +55,7 @@ type Scanner struct {
 	FS    proc.FS
 	Scope Scope
 	Rules Rules
+	Aside *aside.Reader // what may hang is read with it; its owner closes it
 
 	self     int
 	parents  map[int]bool // the hook's own ancestors
@@ -62,7 +65,6 @@ type Scanner struct {
 	sessions sessions
 	foreign  map[proc.Key]bool // root's processes that are nobody else's in truth
 	buffer   []byte
-	environ  []byte
 }
 
 // known is what one process keeps through its life, as far as it was read.
@@ -80,9 +82,9 @@ type known struct {
 // is listed and only what stands in /proc/PID/cgroup counts.
 func NewScanner(fs proc.FS, scope Scope, rules Rules, mounts []cgroup.Mount, self int) (*Scanner, error) {
 	s := &Scanner{
-		FS: fs, Scope: scope, Rules: rules, self: self, mounts: mounts,
+		FS: fs, Scope: scope, Rules: rules, Aside: aside.NewReader(fs), self: self, mounts: mounts,
 		facts: map[proc.Key]*known{}, sessions: sessions{}, foreign: map[proc.Key]bool{},
-		buffer: make([]byte, 8<<10), environ: make([]byte, 64<<10),
+		buffer:  make([]byte, 8<<10),
 		parents: map[int]bool{},
 	}
 	own, err := fs.Cgroup(self, make([]byte, 8<<10))
@@ -110,11 +112,18 @@ type look struct {
 	relatives map[int]*relative
 	records   map[int]*known
 	stepds    map[int]*known // living slurmstepd, by pid
-	present   map[int]bool   // all that were looked at, also root's own
+	present   map[int]link   // all that were looked at, also root's own
+	leaders   map[int]bool   // sessions that were asked about: is the leader a living stranger
 	order     []int
 	restless  bool
 	otherJobs bool
 	unread    error
+}
+
+// link is what the way up from a process needs of those above it.
+type link struct {
+	parent int
+	comm   string
 }
 
 // missed notes a process that could not be read: gone, which is a reason to
@@ -133,7 +142,7 @@ func (l *look) missed(err error) {
 func (s *Scanner) Look(until time.Time) (Result, error) {
 	l := &look{
 		members: map[int]bool{}, relatives: map[int]*relative{},
-		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]bool{},
+		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]link{}, leaders: map[int]bool{},
 	}
 	for _, group := range s.Groups() {
 		cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
@@ -141,7 +150,7 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	uptime, _ := s.FS.Uptime()
 	now := time.Now()
 	err := s.FS.EachPID(func(pid int) bool {
-		if pid != s.self {
+		if pid != s.self && pid != s.Aside.Child() {
 			s.visit(l, pid)
 		}
 		return time.Now().Before(until)
@@ -149,9 +158,7 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	for _, pid := range l.order {
-		s.relate(l, pid, now, uptime)
-	}
+	s.relate(l, now, uptime, until)
 	s.judgeAll(l)
 	return s.result(l), nil
 }
@@ -168,7 +175,6 @@ func (s *Scanner) visit(l *look, pid int) {
 	if owner != uid && owner != 0 && !l.members[pid] {
 		return
 	}
-	l.present[pid] = true
 	stat, err := s.FS.Stat(pid, s.buffer)
 	if err != nil {
 		if owner == uid {
@@ -176,6 +182,7 @@ func (s *Scanner) visit(l *look, pid int) {
 		}
 		return
 	}
+	l.present[pid] = link{stat.Parent, stat.Comm}
 	if stat.KernelThread() || stat.Dead() || pid == 1 {
 		return
 	}
@@ -210,8 +217,11 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 	record.facts.UID = status.UID
 	if status.UID == 0 && isSlurmName(stat.Comm) {
 		record.facts.SlurmsOwn = s.slurmsExecutable(stat.PID, stat.Comm)
-		if line, err := s.FS.CommandLine(stat.PID, s.buffer); err == nil && record.facts.SlurmsOwn {
-			record.title, record.titled = slurm.ParseTitle(line)
+		if record.facts.SlurmsOwn && stat.Comm == "slurmstepd" {
+			// Cut off or not to be read, it still is some job's: job 0.
+			line, _ := s.FS.CommandLine(stat.PID, s.buffer)
+			record.title, _ = slurm.ParseTitle(line)
+			record.titled = !bytes.Contains(line, []byte("\x00infinity"))
 		}
 	} else if status.UID != s.Scope.Job.UID && !l.members[stat.PID] {
 		s.foreign[stat.Key()] = true

@@ -8,9 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"lastcall/internal/aside"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm"
 )
+
+// TestMain lets this test program be the disposable child, as the hooks are.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == aside.Argument {
+		os.Exit(aside.Serve(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
 
 // spawn starts a process with the environment in a session of its own.
 func spawn(t testing.TB, uid int, env ...string) int {
@@ -40,6 +49,7 @@ func scanner(t testing.TB, id int) *Scanner {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.Aside.Close)
 	return s
 }
 

@@ -11,52 +11,56 @@ import (
 	"lastcall/internal/slurm"
 )
 
-// relate reads what one process says about itself, cgroup first. The
-// environment is read only where the cgroup has not decided.
-func (s *Scanner) relate(l *look, pid int, now time.Time, uptime uint64) {
-	record := l.records[pid]
-	f := &record.facts
-	if !record.judged && !f.SlurmsOwn {
-		s.read(l, record)
-		f.Started = startTime(f.Stat.Start, uptime, now)
+// readLimit is the most that one look may spend on the environments of
+// processes.
+const readLimit = 2 * time.Second
+
+// relate reads what each process says about itself: its cgroup, and for those
+// of the job's user the environment, all of them together and with care.
+func (s *Scanner) relate(l *look, now time.Time, uptime uint64, until time.Time) {
+	var unread []*known
+	var subjects []aside.Subject
+	for _, pid := range l.order {
+		record := l.records[pid]
+		if record.judged || record.facts.SlurmsOwn || !s.readPlace(l, record) {
+			continue
+		}
+		record.facts.Started = startTime(record.facts.Stat.Start, uptime, now)
 		record.judged = true
+		if record.facts.UID == s.Scope.Job.UID {
+			unread = append(unread, record)
+			subjects = append(subjects, aside.Subject{PID: pid, Stuck: record.facts.Stat.State == 'D'})
+		}
 	}
-	f.Member = l.members[pid]
-	l.relatives[pid] = &relative{facts: *f}
+	if most := now.Add(readLimit); most.Before(until) {
+		until = most
+	}
+	s.Aside.Each(subjects, aside.Environ, until, func(i int, text []byte, err error) {
+		unread[i].facts.Mark, unread[i].facts.Unread = slurm.ParseMark(text), err != nil
+		if err != nil {
+			l.missed(err)
+		}
+	})
+	for _, pid := range l.order {
+		facts := l.records[pid].facts
+		facts.Member = l.members[pid]
+		l.relatives[pid] = &relative{facts: facts}
+	}
 }
 
-func (s *Scanner) read(l *look, record *known) {
+// readPlace reads where a process is; false if it is gone.
+func (s *Scanner) readPlace(l *look, record *known) bool {
 	f := &record.facts
-	pid := f.Stat.PID
 	f.Listed = s.listed(*f)
-	text, err := s.FS.Cgroup(pid, s.buffer)
+	text, err := s.FS.Cgroup(f.Stat.PID, s.buffer)
 	if err != nil {
+		f.Unread = true
 		l.missed(err)
-		return
+		return false
 	}
 	f.Place = cgroup.PlaceOf(text)
 	f.SameCgroup = bytes.Equal(text, s.own)
-	if f.UID != s.Scope.Job.UID {
-		return
-	}
-	environ, err := s.readEnviron(f)
-	if err != nil {
-		l.missed(err)
-		return
-	}
-	f.Mark = slurm.ParseMark(environ)
-}
-
-// readEnviron asks a process that is stuck in the kernel with care.
-func (s *Scanner) readEnviron(f *Facts) ([]byte, error) {
-	if f.Stat.State == 'D' {
-		return aside.Environ(f.Stat.PID)
-	}
-	environ, err := s.FS.Environ(f.Stat.PID, s.environ)
-	if len(environ) > len(s.environ) {
-		s.environ = environ[:cap(environ)]
-	}
-	return environ, err
+	return true
 }
 
 func (s *Scanner) listed(f Facts) bool {
@@ -82,21 +86,22 @@ func (s *Scanner) judgeAll(l *look) {
 		r.facts.Salloc = salloc[r.facts.Stat.Session]
 		r.verdict = s.allowed(Judge(s.Scope, r.facts))
 		r.proof = proofOf(r.facts, r.verdict.Evidence)
-		if proven := l.records[pid].verdict; r.verdict == (Verdict{}) && proven.Evidence != NoEvidence {
+		if proven := l.records[pid].verdict; r.verdict.Evidence == NoEvidence && !r.verdict.Foreign && proven.Evidence != NoEvidence {
 			// Its parent may be dead by now, which made it kin.
 			r.verdict, r.proof = proven, l.records[pid].proof
 		}
 		l.otherJobs = l.otherJobs || otherJob(s.Scope, r.facts)
 	}
+	s.spareForSibling(l)
 	if s.Rules.Kin && s.Scope.Ending == nil {
 		kin(s.Scope, l.relatives, l.order, s.sessions)
 	}
-	if !s.Rules.UID || l.otherJobs || s.Scope.Job.UID == 0 || s.Scope.Step != "" || s.Scope.Ending != nil {
+	if !s.Rules.UID || l.otherJobs || s.otherSteps(l) || s.Scope.Job.UID == 0 || s.Scope.Step != "" || s.Scope.Ending != nil {
 		return
 	}
 	for _, pid := range l.order {
 		r := l.relatives[pid]
-		if r.verdict.Evidence == NoEvidence && !r.verdict.Foreign && !r.facts.LoginTree && r.facts.UID == s.Scope.Job.UID {
+		if r.verdict == (Verdict{}) && !r.facts.LoginTree && r.facts.UID == s.Scope.Job.UID {
 			r.verdict = claimed(ByUID)
 			r.proof = proofOf(r.facts, ByUID)
 		}
@@ -136,20 +141,23 @@ func (s *Scanner) allocationSessions(l *look) map[int]bool {
 func (s *Scanner) place(l *look, r *relative) {
 	f := &r.facts
 	f.HasAbove, f.AboveHook, f.AboveEnding, f.HiddenAbove = false, false, false, false
+	f.ForeignLed = s.foreignLed(l, f.Stat)
 	f.LoginTree = f.Place.Login || f.Stat.Terminal != 0 || isLoginServer(f.Stat.Comm)
+	below := f.Stat.PID
 	for pid, steps := f.Stat.Parent, 0; pid > 1 && steps < 1000; steps++ {
 		if stepd, ok := l.stepds[pid]; ok {
 			f.Above, f.HasAbove, f.AboveHook = stepd.title, true, s.parents[pid]
 			f.AboveEnding = s.Scope.Ending[stepd.facts.Stat.Key()]
 			return
 		}
-		above, ok := l.records[pid]
+		above, ok := l.present[pid]
 		if !ok {
-			f.HiddenAbove = !l.present[pid] && !s.parents[pid] && pid != s.self
+			f.HiddenAbove = !s.parents[pid] && pid != s.self
+			l.restless = l.restless || f.HiddenAbove && s.orphaned(below, pid)
 			return
 		}
-		f.LoginTree = f.LoginTree || isLoginServer(above.facts.Stat.Comm)
-		pid = above.facts.Stat.Parent
+		f.LoginTree = f.LoginTree || isLoginServer(above.comm)
+		below, pid = pid, above.parent
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -66,6 +67,9 @@ func TestParseSaysWhatWouldBeRight(t *testing.T) {
 		{"[epilog]\ngrace = 2", `f:2: grace in [epilog]: "2" is no text in quotes; write it like "2s"`},
 		{"[epilog]\ngrace = \"-1s\"", "f:2: grace in [epilog]: -1s is not possible; use 0s to 5m0s"},
 		{"[epilog]\ngrace = \"9500ms\"", "f:2: deadline in [epilog]: 10s leaves no room after a grace of 9.5s; use at least 10.5s"},
+		{"[taskepilog]\ndeadline = \"1s\"", "f:2: deadline in [taskepilog]: 1s is not possible; use 2s to 10m0s"},
+		{"[taskepilog]\nscope = \"job\"", `f:2: scope in [taskepilog]: "job" is not possible; use "step" or "task"`},
+		{"[spare]\ncommands = [\"a/b\"]", `f:2: commands in [spare]: "a/b" is not possible; use plain names`},
 		{"mode = \"dry-run\"", `f:1: mode: "dry-run" is not possible; use "enforce" or "observe"`},
 		{"[epilog]\ndrain = \"yes\"", `f:2: drain in [epilog]: "yes" is not possible; use true or false, without quotes`},
 		{"[epilog]\nclaims = [\"name\"]", `f:2: claims in [epilog]: "name" is not possible; use "cgroup", "environ", "kin" and "uid"`},
@@ -88,6 +92,40 @@ func TestParseSaysWhatWouldBeRight(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%q: got %v, want %s", test.text, err, test.want)
 		}
+	}
+}
+
+// Whatever key has a value of the wrong kind: its table, its line, and what
+// would be right.
+func TestEveryKeySaysWhatWouldBeRight(t *testing.T) {
+	right := map[string]string{
+		"mode": `write it like "enforce"`, "path": `write it like "/var/log/slurm/lastcall.jsonl"`,
+		"users": `write it like ["one", "two"]`, "commands": `write it like ["one", "two"]`,
+		"enabled": "use true or false, without quotes", "drain": "use true or false, without quotes",
+		"grace": `write it like "2s"`, "ignored_grace": `write it like "2s"`, "deadline": `write it like "2s"`,
+		"claims": `write it like ["cgroup", "environ", "kin"]`, "scope": `write it like "step"`,
+		"idle_grace": `write it like "2s"`, "confirm_timeout": `write it like "2s"`,
+		"partitions": `write it like ["one", "two"]`, "min_uid": "use one like 1000, without quotes",
+	}
+	checked := 0
+	for table, names := range keys {
+		for _, name := range names {
+			if table == "" && name != "mode" {
+				continue
+			}
+			text := fmt.Sprintf("# a comment\n[%s]\n\n%s = 1979-05-27\n", table, name)
+			if table == "" {
+				text = "# a comment\n\n\nmode = 1979-05-27\n"
+			}
+			_, err := Parse("/etc/f", []byte(text))
+			if err == nil || !strings.HasPrefix(err.Error(), "/etc/f:4: "+name+in(table)+": ") || !strings.HasSuffix(err.Error(), right[name]) {
+				t.Errorf("%s%s: %v, want the end %q", name, in(table), err, right[name])
+			}
+			checked++
+		}
+	}
+	if checked != 22 {
+		t.Errorf("%d keys were checked: is the list of what would be right complete?", checked)
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	Deadline    Verdict = "deadline"      // the time was over before everything was ended
 	Interrupted Verdict = "interrupted"   // somebody ended the hook
 	LeftToSlurm Verdict = "left-to-slurm" // watch: the job was still working, or nobody could tell
-	Failed      Verdict = "failed"        // looking for left-overs did not work
+	Failed      Verdict = "failed"        // looking for left-overs, or signalling them, did not work
 	Bug         Verdict = "bug"           // a mistake of lastcall's own
 )
 

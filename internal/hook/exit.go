@@ -26,9 +26,11 @@ func verdictOf(report reaper.Report, counts forensics.Counts, observe bool) fore
 		return forensics.Unkillable
 	case report.Cut && counts.Left > 0:
 		return forensics.Interrupted
+	case counts.Left > 0 && report.Err != nil && !report.Late:
+		return forensics.Failed
 	case counts.Left > 0:
 		return forensics.Deadline
-	case report.Looks == 0 || report.Err != nil && counts.Survivors() == 0:
+	case report.Looks == 0 || report.Unproven || report.Err != nil && counts.Survivors() == 0:
 		return forensics.Failed
 	case counts.Survivors() > 0:
 		return forensics.Cleaned

@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"os"
 	"testing"
 
 	"lastcall/internal/forensics"
@@ -44,6 +45,10 @@ func TestVerdictOf(t *testing.T) {
 		{"cut", reaper.Report{Looks: 1, Cut: true}, forensics.Counts{Left: 1}, false, forensics.Interrupted},
 		{"cut, but all were gone", reaper.Report{Looks: 1, Cut: true}, forensics.Counts{Killed: 1}, false, forensics.Cleaned},
 		{"held", reaper.Report{Looks: 2, Hold: "live-step"}, forensics.Counts{Left: 1}, false, forensics.LiveStep},
+		{"may not be signalled", reaper.Report{Looks: 2, Err: os.ErrPermission}, forensics.Counts{Left: 1}, false, forensics.Failed},
+		{"late, and something did not work", reaper.Report{Looks: 2, Err: os.ErrPermission, Late: true}, forensics.Counts{Left: 1}, false, forensics.Deadline},
+		{"ended, but not proven", reaper.Report{Looks: 2, Err: os.ErrPermission, Unproven: true}, forensics.Counts{Killed: 1}, false, forensics.Failed},
+		{"ended, though a look failed in between", reaper.Report{Looks: 2, Err: os.ErrPermission}, forensics.Counts{Killed: 1}, false, forensics.Cleaned},
 		{"could not look", reaper.Report{Err: reaper.Report{}.Err}, forensics.Counts{}, false, forensics.Failed},
 	}
 	for _, test := range tests {
@@ -59,5 +64,10 @@ func TestABugEndsInZero(t *testing.T) {
 	r.config.LogPath = t.TempDir() + "/log"
 	if got := r.bug("told so"); got != 0 || r.record.Verdict != forensics.Bug || len(r.record.Warnings) != 2 {
 		t.Errorf("%d, %+v", got, r.record)
+	}
+	// Not even when the writing down fails.
+	var none *run
+	if got := none.bug("told so"); got != 0 {
+		t.Error(got)
 	}
 }

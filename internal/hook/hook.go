@@ -4,6 +4,7 @@
 package hook
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -53,14 +54,26 @@ type run struct {
 	config      config.Config
 	settings    config.Hook
 	record      forensics.Record
-	silent      bool // taskepilog: nothing worth a word happened
+	silent      bool            // taskepilog: nothing worth a word happened
+	asked       context.Context // done when somebody asks the hook to end
 }
 
 func newRun(name string, environment []string) *run {
-	return &run{
-		name: name, environment: environment, fs: proc.Default, start: time.Now(),
+	r := &run{
+		name: name, environment: environment, fs: proc.Default, start: time.Now(), asked: context.Background(),
 		record: forensics.Record{Time: time.Now(), Hook: name, Release: version.Version, UID: -1},
 	}
+	r.use(config.Default())
+	return r
+}
+
+// use takes over a configuration.
+func (r *run) use(settings config.Config) {
+	r.config, r.settings = settings, settings.Epilog
+	if r.name == TaskEpilog {
+		r.settings = settings.TaskEpilog
+	}
+	r.record.Mode = string(settings.Mode)
 }
 
 func (r *run) main() (exit int) {
@@ -70,9 +83,12 @@ func (r *run) main() (exit int) {
 		}
 	}()
 	ignoreBrokenOutput()
-	r.configure()
+	defer r.listen()()
+	// Also the file system the configuration is on may be dead.
 	watchdog := time.AfterFunc(r.settings.Deadline+patience, r.giveUp)
 	defer watchdog.Stop()
+	r.configure()
+	watchdog.Reset(time.Until(r.until()) + patience)
 	r.record.Verdict = r.work()
 	r.record.ExitCode = exitCode(r.record.Verdict, r.settings.Drain)
 	r.record.Phases.Total = time.Since(r.start)
@@ -80,20 +96,40 @@ func (r *run) main() (exit int) {
 	return r.record.ExitCode
 }
 
+// until is the deadline of the hook as a whole.
+func (r *run) until() time.Time { return r.start.Add(r.settings.Deadline) }
+
 // patience is how long after its deadline a hook that is still running is
 // ended by its own watchdog.
-const patience = 3 * time.Second
+const patience = 500 * time.Millisecond
+
+// listenTime is the most that a hook waits for somebody to read a line of it,
+// and lastWord what is left for that when its time is over.
+const (
+	listenTime = time.Second
+	lastWord   = 100 * time.Millisecond
+)
 
 // giveUp ends a hook that something holds against all care: slurmd would wait
 // for it without limit.
 func (r *run) giveUp() {
-	linux.Say(2, []byte("lastcall "+r.name+": still running "+patience.String()+" after its deadline; giving up\n"))
+	time.AfterFunc(lastWord, func() { os.Exit(0) })
+	r.say("lastcall " + r.name + ": still running after its deadline; giving up")
 	os.Exit(0)
+}
+
+// say writes a line to standard error: slurmd's log, or the job's own output.
+// Nobody may be reading there: a pipe that stays full does not hold a hook.
+func (r *run) say(line string) {
+	most := max(min(listenTime, time.Until(r.until())), lastWord)
+	linux.SayUntil(2, []byte(line+"\n"), time.Now().Add(most))
 }
 
 // bug writes down a mistake of lastcall's own. The stack goes into the
 // record, the exit code says nothing to Slurm.
 func (r *run) bug(mistake any) int {
+	// One mistake may lead to the next, in the very writing down of it.
+	defer func() { _ = recover() }()
 	message := "a mistake of lastcall's own"
 	switch m := mistake.(type) {
 	case error:
@@ -123,43 +159,28 @@ func (r *run) configure() {
 	if err != nil {
 		r.warn(err.Error() + "; going on with the defaults")
 	}
-	r.config, r.record.Config = settings, source
-	r.record.Mode = string(settings.Mode)
-	r.settings = settings.Epilog
-	if r.name == TaskEpilog {
-		r.settings = settings.TaskEpilog
-	}
+	r.record.Config = source
+	r.use(settings)
 }
 
-// publish writes the record where it belongs. What goes wrong with that
-// changes nothing else.
+// publish writes the record where it belongs, and then tells who reads along.
+// What goes wrong with that changes nothing else.
 func (r *run) publish() {
-	root := os.Getuid() == 0
+	asUser := r.name == TaskEpilog && os.Getuid() != 0
+	switch {
+	case r.silent && r.name == TaskEpilog:
+	case asUser:
+		_ = r.record.Send()
+	default:
+		if err := r.record.Append(r.config.LogPath); err != nil {
+			r.warn("no record was written: " + err.Error())
+		}
+	}
 	if r.name == TaskEpilog {
 		r.tellUser()
-		if r.silent {
-			return
-		}
-		if !root {
-			_ = r.record.Send()
-			return
-		}
+	} else {
+		r.say(r.record.Summary())
 	}
-	if err := r.record.Append(r.logPath()); err != nil {
-		r.warn("no record was written: " + err.Error())
-	}
-	if r.name == Epilog {
-		linux.Say(2, []byte(r.record.Summary()+"\n"))
-	}
-}
-
-// logPath returns where the records go, also when a mistake came before the
-// configuration was read.
-func (r *run) logPath() string {
-	if r.config.LogPath == "" {
-		return config.Default().LogPath
-	}
-	return r.config.LogPath
 }
 
 // tellUser writes to the job's own output: standard error of a TaskEpilog is
@@ -168,10 +189,10 @@ func (r *run) logPath() string {
 func (r *run) tellUser() {
 	r.passOnNote()
 	for _, line := range r.record.UserLines() {
-		linux.Say(2, []byte(line+"\n"))
+		r.say(line)
 	}
 	if r.record.Verdict == forensics.Bug {
-		linux.Say(2, []byte("lastcall: the clean-up after this step failed; the job is not affected\n"))
+		r.say("lastcall: the clean-up after this step failed; the job is not affected")
 	}
 }
 

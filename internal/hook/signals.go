@@ -10,14 +10,22 @@ import (
 // gone: a job's standard error may be a closed pipe.
 func ignoreBrokenOutput() { signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) }
 
-// interruptible returns a context that ends when somebody asks the hook to
-// end. Inside the job's own cgroup the request is Slurm's to the job, not to
-// the hook: a repeated REQUEST_TERMINATE_JOB sends SIGTERM to every process
-// there (src/slurmd/slurmd/req.c, _rpc_terminate_job).
-func (r *run) interruptible() (context.Context, context.CancelFunc) {
+// listen makes a request to end something the hook answers, from its start
+// on: a hook that dies of a signal drains the node. The function it returns
+// ends that.
+func (r *run) listen() context.CancelFunc {
+	asked, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	r.asked = asked
+	return stop
+}
+
+// interruption returns what ends the ladder early. Inside the job's own
+// cgroup the request is Slurm's to the job, not to the hook: a repeated
+// REQUEST_TERMINATE_JOB sends SIGTERM to every process there
+// (src/slurmd/slurmd/req.c, _rpc_terminate_job).
+func (r *run) interruption() context.Context {
 	if r.record.RunInJob {
-		signal.Ignore(syscall.SIGTERM)
-		return context.Background(), func() {}
+		return context.Background()
 	}
-	return signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	return r.asked
 }

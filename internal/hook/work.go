@@ -14,8 +14,9 @@ import (
 	"lastcall/pkg/reaper"
 )
 
-// reserve is the part of the deadline that is kept for the record.
-const reserve = 300 * time.Millisecond
+// reserve is the part of the deadline that is kept for the locks and the
+// record.
+const reserve = 500 * time.Millisecond
 
 // settle is how long a process may take to die of SIGKILL before it is called
 // unkillable: freeing the memory of a large one takes its time.
@@ -42,8 +43,9 @@ func (r *run) work() forensics.Verdict {
 		r.warn(err.Error())
 		return forensics.Failed
 	}
+	defer job.Scanner.Aside.Close()
 	report := r.end(job)
-	job.Fill(report)
+	job.Fill(report, r.until())
 	verdict := verdictOf(report, r.record.Counts, r.config.Mode == config.Observe)
 	switch verdict {
 	case forensics.Clean, forensics.SparedOnly, forensics.LiveStep:
@@ -52,18 +54,19 @@ func (r *run) work() forensics.Verdict {
 	return verdict
 }
 
-// siblingsLive says whether the slurmstepd above still has another task of
-// the job's user: what the first task left may serve it.
+// siblingsLive says whether the slurmstepd above still has another child: a
+// task, whoever its user is by now, or one that was forked and is about to
+// become a task. What the first task left may serve it.
 func (r *run) siblingsLive() bool {
-	self, parent, uid := os.Getpid(), os.Getppid(), uint32(os.Getuid())
+	self, parent := os.Getpid(), os.Getppid()
 	buffer := make([]byte, 4096)
 	live := false
 	err := r.fs.EachPID(func(pid int) bool {
-		if owner, err := r.fs.Owner(pid); err != nil || pid == self || owner != uid && owner != 0 {
+		if pid == self {
 			return true
 		}
 		stat, err := r.fs.Stat(pid, buffer)
-		live = err == nil && stat.Parent == parent && !stat.Dead() && stat.Comm != "slurmstepd"
+		live = err == nil && stat.Parent == parent && !stat.Dead()
 		return !live
 	})
 	// Who cannot see must not act.
@@ -110,7 +113,7 @@ func holdsLive(result claim.Result) string {
 // to look.
 func (r *run) end(t *target.Target) reaper.Report {
 	began := time.Now()
-	until := r.start.Add(r.settings.Deadline - reserve)
+	until := r.until().Add(-reserve)
 	first, err := t.Look(until)
 	r.record.Phases.Claim = time.Since(began)
 	if err != nil {
@@ -120,7 +123,9 @@ func (r *run) end(t *target.Target) reaper.Report {
 	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
 		return reaper.Report{Looks: 1, Hold: first.Hold}
 	}
+	began = time.Now()
 	t.FindLocks(until)
+	r.record.Phases.Locks = time.Since(began)
 	if r.config.Mode == config.Observe {
 		return t.Untouched(first)
 	}
@@ -130,16 +135,14 @@ func (r *run) end(t *target.Target) reaper.Report {
 		return reaper.Report{Err: err, Looks: 1}
 	}
 	defer kernel.Free()
-	ctx, stop := r.interruptible()
-	defer stop()
 	t.Keep(first)
 	began = time.Now()
-	report := reaper.Reap(ctx, reaper.Ladder{
+	report := reaper.Reap(r.interruption(), reaper.Ladder{
 		Grace: r.settings.Grace, IgnoredGrace: r.settings.IgnoredGrace, Settle: settle, Deadline: time.Until(until),
 	}, t, kernel)
 	r.record.Phases.Ladder = time.Since(began)
 	began = time.Now()
-	t.LookAtLocks()
-	r.record.Phases.Locks = time.Since(began)
+	t.LookAtLocks(r.until().Add(-reserve / 2))
+	r.record.Phases.Locks += time.Since(began)
 	return report
 }

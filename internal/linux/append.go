@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -45,6 +47,25 @@ func SendDatagram(path string, data []byte) error {
 		return fail("sendto", path, err)
 	}
 	return nil
+}
+
+// SayUntil is Say for a descriptor whose reader may have stopped reading: it
+// writes in pieces a pipe takes whole or not at all (PIPE_BUF, pipe(7)), each
+// only when there is room, and says whether all was taken in time. The
+// descriptor is not made non-blocking, since others may share it.
+func SayUntil(fd int, data []byte, until time.Time) bool {
+	const piece = 4096
+	for len(data) > 0 {
+		if !writable(fd, time.Until(until)) {
+			return false
+		}
+		n, err := again(func() (int, error) { return unix.Write(fd, data[:min(len(data), piece)]) })
+		if err != nil || n <= 0 {
+			return false
+		}
+		data = data[n:]
+	}
+	return true
 }
 
 // Say writes data to the descriptor as far as it is taken without a mistake;

@@ -50,24 +50,3 @@ const (
 	SIGSTOP = unix.SIGSTOP
 	SIGCONT = unix.SIGCONT
 )
-
-// IsNoSuchCall says whether err means that the kernel does not know the call
-// (ENOSYS) or a sandbox hides it.
-func IsNoSuchCall(err error) bool {
-	errno, ok := errnoOf(err)
-	return ok && errno == unix.ENOSYS
-}
-
-func errnoOf(err error) (Errno, bool) {
-	for err != nil {
-		if errno, ok := err.(Errno); ok {
-			return errno, true
-		}
-		wrapper, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return 0, false
-		}
-		err = wrapper.Unwrap()
-	}
-	return 0, false
-}

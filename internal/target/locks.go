@@ -17,11 +17,7 @@ const mostLocks = 256
 
 // FindLocks notes the locks of the survivors while they still hold them.
 func (t *Target) FindLocks(until time.Time) {
-	most := time.Now().Add(lockTime)
-	if most.After(until) {
-		most = until
-	}
-	held, complete, err := locks.HeldBy(t.FS, t.survivors(), most)
+	held, complete, err := locks.HeldBy(t.FS, t.survivors(), soonest(until, lockTime))
 	if err != nil {
 		t.Record.Warn(err.Error())
 	}
@@ -49,8 +45,8 @@ func (t *Target) survivors() []proc.Key {
 }
 
 // LookAtLocks finds out what became of the locks.
-func (t *Target) LookAtLocks() {
-	until := time.Now().Add(lockTime)
+func (t *Target) LookAtLocks(until time.Time) {
+	until = soonest(until, lockTime)
 	fates, complete, err := locks.Look(t.FS, t.held, t.survivors(), until)
 	if err != nil {
 		t.Record.Warn(err.Error())

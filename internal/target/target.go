@@ -69,11 +69,9 @@ func (t *Target) Look(until time.Time) (reaper.Seen, error) {
 		seen.Hold = t.Hold(result)
 	}
 	t.noteSpared(result.Spared)
+	t.note(result.Claimed, until)
 	for _, claimed := range result.Claimed {
 		key := reaper.Key(claimed.Stat.Key())
-		if _, ok := t.index[key]; !ok {
-			t.note(key, claimed)
-		}
 		const sigterm = 15
 		seen.Survivors = append(seen.Survivors, reaper.Survivor{
 			Key: key, Last: t.lasts[key], Told: t.Told != nil && t.Told(claimed.Stat.Key()),
@@ -85,18 +83,39 @@ func (t *Target) Look(until time.Time) (reaper.Seen, error) {
 
 func (t *Target) prepare() {
 	if t.camera == nil {
-		t.camera = capture.NewCamera(t.FS)
+		t.camera = capture.NewCamera(t.FS, t.Scanner.Aside)
 		t.index = map[reaper.Key]int{}
 		t.lasts = map[reaper.Key]bool{}
 		t.spared = map[proc.Key]bool{}
 	}
 }
 
-func (t *Target) note(key reaper.Key, claimed claim.Claimed) {
-	t.prepare()
-	t.index[key] = len(t.processes)
-	t.processes = append(t.processes, t.camera.Survivor(claimed))
-	t.lasts[key] = t.FUSE && t.servesFUSE(key.PID)
+// note captures those that were not seen before.
+func (t *Target) note(claimed []claim.Claimed, until time.Time) {
+	var fresh []claim.Claimed
+	for _, one := range claimed {
+		t.prepare()
+		key := reaper.Key(one.Stat.Key())
+		if _, ok := t.index[key]; !ok {
+			t.index[key] = len(t.processes) + len(fresh)
+			t.lasts[key] = t.FUSE && t.servesFUSE(key.PID)
+			fresh = append(fresh, one)
+		}
+	}
+	if len(fresh) > 0 {
+		t.processes = append(t.processes, t.camera.Survivors(fresh, soonest(until, captureTime))...)
+	}
+}
+
+// captureTime is the most that the details of processes may take.
+const captureTime = time.Second
+
+// soonest returns the earlier of a time and so long from now.
+func soonest(until time.Time, most time.Duration) time.Time {
+	if then := time.Now().Add(most); then.Before(until) {
+		return then
+	}
+	return until
 }
 
 // mostSpared is how many spared processes a record lists.
@@ -155,8 +174,10 @@ func (t *Target) Untouched(seen reaper.Seen) reaper.Report {
 	return report
 }
 
-// Fill writes what the ladder did into the record.
-func (t *Target) Fill(report reaper.Report) {
+// Fill writes what the ladder did into the record. What the unkillable wait
+// for is asked until the time given.
+func (t *Target) Fill(report reaper.Report, until time.Time) {
+	until = soonest(until, captureTime)
 	counts := &t.Record.Counts
 	for _, result := range report.Results {
 		switch result.Outcome {
@@ -175,7 +196,7 @@ func (t *Target) Fill(report reaper.Report) {
 			process := &t.processes[at]
 			process.Outcome, process.Took = string(result.Outcome), result.Took
 			if result.Outcome == reaper.Unkillable {
-				t.camera.Stuck(process)
+				t.camera.Stuck(process, until)
 			}
 		}
 	}

@@ -85,6 +85,7 @@ func (e *ending) run() {
 		e.report.Hold = err.Error()
 		return
 	}
+	defer e.Scanner.Aside.Close()
 	first, err := e.Look(time.Now().Add(lookLimit))
 	if err != nil {
 		e.report.Hold = err.Error()
@@ -97,7 +98,7 @@ func (e *ending) run() {
 	e.FindLocks(time.Now().Add(lookLimit))
 	if e.service.observes() {
 		e.report = e.Untouched(first)
-		e.Fill(e.report)
+		e.Fill(e.report, time.Now().Add(lookLimit))
 		return
 	}
 	kernel, err := reaper.NewKernel(string(e.FS))
@@ -116,9 +117,9 @@ func (e *ending) run() {
 	}
 	e.report = reaper.Reap(context.Background(), ladder, e, kernel)
 	if e.report.Hold == "" {
-		e.LookAtLocks()
+		e.LookAtLocks(time.Now().Add(lookLimit))
 	}
-	e.Fill(e.report)
+	e.Fill(e.report, time.Now().Add(lookLimit))
 }
 
 func (e *ending) prepare() error {

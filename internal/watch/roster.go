@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"lastcall/internal/aside"
 	"lastcall/internal/cgroup"
 	"lastcall/internal/linux"
 	"lastcall/internal/proc"
@@ -32,6 +33,7 @@ func (p *person) key() proc.Key { return p.stat.Key() }
 // told to end. One pass over /proc serves all of these jobs.
 type roster struct {
 	fs     proc.FS
+	aside  *aside.Reader
 	people map[int]*person
 	order  []*person      // the same, by pid
 	bored  map[int]uint32 // of no interest until this pass
@@ -45,7 +47,7 @@ type roster struct {
 const boredom = 8
 
 func newRoster(fs proc.FS) *roster {
-	return &roster{fs: fs, people: map[int]*person{}, bored: map[int]uint32{}, buffer: make([]byte, 64<<10)}
+	return &roster{fs: fs, aside: aside.NewReader(fs), people: map[int]*person{}, bored: map[int]uint32{}, buffer: make([]byte, 64<<10)}
 }
 
 // take makes one pass. Who is not there any more is forgotten.
@@ -63,6 +65,7 @@ func (r *roster) take(until time.Time) error {
 			delete(r.people, pid)
 		}
 	}
+	r.readMarks(until)
 	for pid, p := range r.people {
 		if p.above = r.findAbove(p); r.boring(p) {
 			delete(r.people, pid)
@@ -82,6 +85,8 @@ func (r *roster) boring(p *person) bool {
 
 // forget gives back what the passes have gathered: no job is to end.
 func (r *roster) forget() {
+	r.aside.Close()
+	r.aside = aside.NewReader(r.fs)
 	r.people, r.bored, r.order = map[int]*person{}, map[int]uint32{}, nil
 }
 
@@ -100,9 +105,6 @@ func (r *roster) visit(pid int) {
 		r.people[pid] = p
 	}
 	p.stat, p.pass = stat, r.pass
-	if !p.read && !p.isStepd && stat.State != 'D' {
-		r.readMark(p)
-	}
 }
 
 // meet reads what stays true of a process.
@@ -122,19 +124,28 @@ func (r *roster) meet(stat proc.Stat) *person {
 	return p
 }
 
-// readMark reads the environment, once. It goes through the memory of the
-// process: one that is stuck in the kernel is asked in a later pass.
-func (r *roster) readMark(p *person) {
-	environ, err := r.fs.Environ(p.stat.PID, r.buffer)
-	if err == nil || linux.Gone(err) {
-		p.mark, p.read = slurm.ParseMark(environ), true
+// readMarks reads the environments that were not read yet, all together and
+// with care; who does not let itself be read is asked again in the next pass.
+func (r *roster) readMarks(until time.Time) {
+	var unread []*person
+	var subjects []aside.Subject
+	for pid, p := range r.people {
+		if !p.read && !p.isStepd && pid != r.aside.Child() {
+			unread = append(unread, p)
+			subjects = append(subjects, aside.Subject{PID: pid, Stuck: p.stat.State == 'D'})
+		}
 	}
+	r.aside.Each(subjects, aside.Environ, until, func(i int, text []byte, err error) {
+		if err == nil || linux.Gone(err) {
+			unread[i].mark, unread[i].read = slurm.ParseMark(text), true
+		}
+	})
 }
 
 // meetStepd reads the title of a slurmstepd, and the socket it serves: a host
 // may run several slurmd with the same job, and titles name no node.
 func (r *roster) meetStepd(p *person) {
-	line, err := r.fs.CommandLine(p.stat.PID, r.buffer)
+	line, err := r.aside.One(aside.Subject{PID: p.stat.PID}, aside.Arguments, time.Now().Add(lookLimit))
 	if err != nil {
 		return
 	}

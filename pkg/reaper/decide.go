@@ -11,6 +11,9 @@ const (
 	// restlessLooks is how often a look is repeated because processes
 	// vanished while they were read.
 	restlessLooks = 32
+	// failedLooks is how often in a row a look may fail before nothing more
+	// can be known.
+	failedLooks = 4
 )
 
 // Member is one living survivor and what was done to it so far.
@@ -34,6 +37,7 @@ type View struct {
 	Quiet    int           // looks in a row that found nobody new
 	Grew     bool          // a look after the first found somebody new
 	Restless int           // looks in a row during which processes vanished
+	Failed   int           // looks in a row that did not work
 	Cut      bool          // the caller wants an end now
 	Alive    []Member
 }
@@ -78,6 +82,9 @@ func (a Action) by(l Ladder, v View) Action {
 // afterLast ends the run only after looks that prove nobody is left: two
 // where the set once grew, and more while processes vanish under the reader.
 func afterLast(v View) Action {
+	if v.Failed >= failedLooks {
+		return Action{Done: true}
+	}
 	needed := 1
 	if v.Grew {
 		needed = 2

@@ -50,6 +50,8 @@ func TestDecide(t *testing.T) {
 		{"nobody left is proven by a look", ladder, View{FirstAsk: 0, LastKill: never, Looks: 1}, Action{Look: true}},
 		{"a set that grew needs two quiet looks", ladder, View{Fresh: true, Looks: 2, Quiet: 1, Grew: true}, Action{Look: true}},
 		{"processes vanished under the reader", ladder, View{Fresh: true, Looks: 1, Quiet: 1, Restless: 1}, Action{Look: true}},
+		{"looks that fail again and again", ladder, View{Fresh: true, Looks: 4, Failed: failedLooks}, Action{Done: true}},
+		{"a look that fails once", ladder, View{Fresh: true, Looks: 1, Failed: 1}, Action{Look: true}},
 		{"but not for ever", ladder, View{Fresh: true, Looks: 40, Quiet: 40, Restless: restlessLooks}, Action{Done: true}},
 		{
 			"everybody is asked at first", ladder,

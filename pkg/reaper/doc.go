@@ -114,7 +114,8 @@ type Report struct {
 	Hold      string // the target's reason to stop, "" if none
 	Cut       bool   // ended early because the context was done
 	Late      bool   // ended by the deadline
-	Err       error  // the last look that failed, nil if none did
+	Unproven  bool   // the last look failed: nothing shows that nobody is left
+	Err       error  // the last look or signal that failed, nil if none did
 }
 
 // Alive says whether the report leaves any process alive.

@@ -22,6 +22,7 @@ type fake struct {
 	last        bool
 	dies        time.Duration // after SIGTERM; <0: it ignores, blocks or handles it for ever
 	stuck       bool          // not even SIGKILL
+	denied      bool          // of a user that may not be signalled
 	forks       int           // children it starts, one each time it is looked at
 	stopped     bool
 	dead        bool
@@ -34,6 +35,7 @@ type world struct {
 	now       time.Duration
 	processes []*fake
 	hold      int // the look at which the target says hold, 0 for never
+	fails     int // the look from which on looking does not work, 0 for never
 	looks     int
 	spared    []Key // signalled although not ours
 	diesEarly bool  // the processes are reaped between SIGTERM and SIGCONT
@@ -69,6 +71,9 @@ func (w *world) Look(time.Time) (Seen, error) {
 	w.looks++
 	w.advance(w.now + time.Millisecond)
 	var seen Seen
+	if w.fails > 0 && w.looks >= w.fails {
+		return Seen{}, errors.New("no look")
+	}
 	if w.hold > 0 && w.looks >= w.hold {
 		seen.Hold = "live-step"
 	}
@@ -107,6 +112,9 @@ func (w *world) Signal(_ int, key Key, signal syscall.Signal) error {
 	}
 	if !p.ours {
 		w.spared = append(w.spared, key)
+	}
+	if p.denied {
+		return syscall.EPERM
 	}
 	switch signal {
 	case syscall.SIGTERM:
@@ -165,12 +173,15 @@ func TestProperties(t *testing.T) {
 		if rapid.IntRange(0, 9).Draw(t, "holds") == 0 {
 			w.hold = rapid.IntRange(1, 4).Draw(t, "hold")
 		}
+		if rapid.IntRange(0, 9).Draw(t, "fails") == 0 {
+			w.fails = rapid.IntRange(1, 6).Draw(t, "fail")
+		}
 		for range rapid.IntRange(0, 12).Draw(t, "processes") {
 			dies := time.Duration(rapid.IntRange(-1, 6000).Draw(t, "dies")) * time.Millisecond
 			w.add(fake{
 				ours: rapid.IntRange(0, 3).Draw(t, "ours") > 0, ignores: rapid.Bool().Draw(t, "ignores"),
 				last: rapid.IntRange(0, 4).Draw(t, "last") == 0, dies: dies,
-				stuck: rapid.IntRange(0, 9).Draw(t, "stuck") == 0, forks: rapid.IntRange(0, 80).Draw(t, "forks") * rapid.IntRange(0, 1).Draw(t, "forks at all"),
+				stuck: rapid.IntRange(0, 9).Draw(t, "stuck") == 0, denied: rapid.IntRange(0, 9).Draw(t, "denied") == 0, forks: rapid.IntRange(0, 80).Draw(t, "forks") * rapid.IntRange(0, 1).Draw(t, "forks at all"),
 			})
 		}
 		report := Reap(context.Background(), l, w, w)
@@ -206,13 +217,32 @@ func promises(t failer, l Ladder, w *world, report Report) {
 		case report.Hold != "" || !p.ours:
 		case p.dead && (outcome == Unkillable || outcome == Left):
 			t.Errorf("%v is dead and was reported %s", p.key, outcome)
-		case !p.dead && !p.stuck && w.now < l.Deadline:
+		case !p.dead && p.denied && (outcome == Killed || outcome == Terminated || outcome == Unkillable):
+			t.Errorf("%v may not be signalled and was reported %s", p.key, outcome)
+		case !p.dead && !p.stuck && !p.denied && (outcome != "" || w.fails == 0) && w.now < l.Deadline:
 			t.Errorf("%v is alive at %s, before the deadline", p.key, w.now)
 		case !p.dead && outcome != Unkillable && outcome != Left && outcome != "":
 			t.Errorf("%v is alive and was reported %s", p.key, outcome)
 		case p.stopped && !p.dead && p.kill == 0:
 			t.Errorf("%v was left stopped", p.key)
 		}
+	}
+}
+
+// Who may not be signalled is not waited for, and a look that never works is
+// not repeated for ever.
+func TestWhatCannotBeDoneTakesNoTime(t *testing.T) {
+	w := &world{}
+	p := w.add(fake{ours: true, denied: true, dies: -1})
+	report := Reap(context.Background(), ladder, w, w)
+	if w.now > 100*time.Millisecond || p.terms+p.kill > 0 || report.Results[0].Outcome != Left || report.Err == nil {
+		t.Errorf("after %s: %+v", w.now, report)
+	}
+	w = &world{fails: 2}
+	w.add(fake{ours: true})
+	report = Reap(context.Background(), ladder, w, w)
+	if w.looks > 8 || report.Results[0].Outcome != Terminated || report.Err == nil || !report.Unproven {
+		t.Errorf("%d looks: %+v", w.looks, report)
 	}
 }
 

@@ -90,13 +90,7 @@ func (k *Linux) verify(key Key) error {
 func (k *Linux) Open(key Key) (int, error) {
 	fd, err := linux.OpenPidfd(key.PID)
 	if err != nil && !linux.Gone(err) {
-		// No pidfd in this kernel, or no descriptor left: by number, verified
-		// before each signal.
-		k.method = ByPID
-		handle := k.next
-		k.next--
-		k.byPID[handle] = key
-		return handle, k.verify(key)
+		return k.byNumber(key)
 	}
 	if err != nil {
 		return 0, err
@@ -110,6 +104,19 @@ func (k *Linux) Open(key Key) (int, error) {
 		return 0, err
 	}
 	return fd, nil
+}
+
+// byNumber takes hold of a process where there is no pidfd in this kernel, or
+// no descriptor left: it is verified before each signal.
+func (k *Linux) byNumber(key Key) (int, error) {
+	k.method = ByPID
+	if err := k.verify(key); err != nil {
+		return 0, err
+	}
+	handle := k.next
+	k.next--
+	k.byPID[handle] = key
+	return handle, nil
 }
 
 func (k *Linux) Signal(handle int, key Key, signal syscall.Signal) error {

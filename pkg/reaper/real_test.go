@@ -124,11 +124,24 @@ func TestWithoutPidfds(t *testing.T) {
 // numbers is the real kernel without pidfds.
 type numbers struct{ *Linux }
 
-func (n numbers) Open(key Key) (int, error) {
-	n.method = ByPID
-	n.next--
-	n.byPID[n.next] = key
-	return n.next, n.verify(key)
+func (n numbers) Open(key Key) (int, error) { return n.byNumber(key) }
+
+// A process that is gone by the time it is taken hold of by its number is
+// waited for by nobody.
+func TestByNumberKnowsTheDead(t *testing.T) {
+	k, err := NewKernel("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Free()
+	if _, err := k.byNumber(Key{PID: os.Getpid(), Start: 1}); !k.Gone(err) {
+		t.Errorf("%v", err)
+	}
+	began := time.Now()
+	gone, err := k.Wait(context.Background(), 100*time.Millisecond)
+	if err != nil || len(gone) > 0 || time.Since(began) < 90*time.Millisecond {
+		t.Errorf("%v, %v after %s", gone, err, time.Since(began))
+	}
 }
 
 // A recycled pid is another process: nothing may reach it.

@@ -2,6 +2,7 @@ package reaper
 
 import (
 	"context"
+	"errors"
 	"syscall"
 	"time"
 )
@@ -15,6 +16,7 @@ type member struct {
 	handle  int
 	held    bool
 	gone    bool
+	denied  bool          // we may not signal it
 	firstAt time.Duration // of its first signal, -1 for none
 	goneAt  time.Duration
 }
@@ -65,7 +67,7 @@ func (r *run) now() View {
 	r.view.Cut = r.ctx.Err() != nil
 	r.view.Alive = r.view.Alive[:0]
 	for _, m := range r.order {
-		if !m.gone {
+		if !m.gone && !m.denied {
 			r.view.Alive = append(r.view.Alive, m.Member)
 		}
 	}
@@ -82,8 +84,9 @@ func (r *run) look() {
 	}
 	if err != nil {
 		r.report.Err = err
-		r.view.Restless++
+		r.view.Failed++
 	} else {
+		r.view.Failed = 0
 		r.report.Hold = seen.Hold
 		r.merge(seen)
 	}
@@ -185,7 +188,9 @@ func (r *run) kill(victims []Key, now time.Duration) {
 	if whole, ok := r.target.(Whole); ok {
 		members := make(map[int]bool, len(r.order))
 		for _, m := range r.order {
-			members[m.PID] = true
+			if !m.gone {
+				members[m.PID] = true
+			}
 		}
 		whole.KillWhole(func(pid int) bool { return members[pid] })
 	}
@@ -209,6 +214,10 @@ func (r *run) signal(m *member, signal syscall.Signal, now time.Duration) {
 		}
 	case r.kernel.Gone(err):
 		r.lost(m)
+	case errors.Is(err, syscall.EPERM):
+		// Of a user we have no power over (kill(2)): not to be waited for.
+		m.denied = true
+		r.report.Err = err
 	default:
 		r.report.Err = err
 	}
@@ -247,7 +256,7 @@ type counts struct {
 func (r *run) count() counts {
 	var c counts
 	for _, m := range r.order {
-		if m.gone {
+		if m.gone || m.denied {
 			continue
 		}
 		c.alive++
@@ -295,6 +304,7 @@ func (r *run) finish() Report {
 	r.report.Looks = r.view.Looks
 	r.report.Method = r.kernel.Method()
 	r.report.Cut = r.ctx.Err() != nil
+	r.report.Unproven = r.view.Failed > 0
 	r.report.Late = now >= r.ladder.Deadline && r.report.Alive()
 	return r.report
 }

@@ -221,13 +221,14 @@ func (c *Cluster) tails() string {
 	return b.String()
 }
 
-// Stop ends the daemons, by pid, and removes the folder and the cluster's own
-// empty cgroups. It may be called again.
+// Stop ends the daemons, by pid, and what jobs are still there, and removes
+// the folder and the cluster's own empty cgroups. It may be called again.
 func (c *Cluster) Stop() error {
 	for i := len(c.daemons) - 1; i >= 0; i-- {
 		c.daemons[i].stop()
 	}
 	c.daemons = nil
+	c.endJobs()
 	c.removeCgroups()
 	if c.Dir == "" {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestClusterRunsJobsAndLeavesNothing(t *testing.T) {
@@ -44,6 +45,32 @@ func TestClusterRunsJobsAndLeavesNothing(t *testing.T) {
 		if syscallAlive(pid) {
 			t.Errorf("daemon %d is still there", pid)
 		}
+	}
+}
+
+// Stopped in the middle of a job, a cluster takes the job with it.
+func TestStopEndsJobs(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	c, err := Start(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Stop()
+	id, err := c.Submit(t.Context(), Job{Script: "#!/bin/sh\nsetsid sleep 600 &\nsleep 600\n", UID: 65534})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = until(t.Context(), 20*time.Second, "the job to run", func() bool { return len(c.Processes(id)) >= 3 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(); err != nil {
+		t.Error(err)
+	}
+	if left := c.Processes(id); len(left) > 0 {
+		t.Errorf("%v are left", left)
 	}
 }
 

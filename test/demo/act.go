@@ -40,9 +40,11 @@ func play(ctx context.Context, bin string, with bool) (rows []row, log string, e
 	if err != nil {
 		return nil, "", err
 	}
-	if !with {
-		defer os.RemoveAll(folder)
-	}
+	defer func() {
+		if !with || err != nil {
+			err = errors.Join(err, os.RemoveAll(folder))
+		}
+	}()
 	// Jobs of any user read the programs; the records stay for reading.
 	if err := os.Chmod(folder, 0o755); err != nil {
 		return nil, "", err

@@ -9,23 +9,32 @@ import (
 	"time"
 )
 
+func do(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v: %s", name, args, err, out)
+	}
+}
+
 // frozenDisk mounts a small file system and freezes it: whoever writes to it
 // waits in the kernel, deaf to SIGKILL.
 func frozenDisk(t *testing.T, dir string) (mounted string, thaw func()) {
 	t.Helper()
+	mounted, thaw = disk(t, dir)
+	do(t, "/sbin/fsfreeze", "-f", mounted)
+	return mounted, thaw
+}
+
+// disk mounts a small file system; thaw ends a freeze and unmounts it.
+func disk(t *testing.T, dir string) (mounted string, thaw func()) {
+	t.Helper()
 	image, mounted := dir+"/disk", dir+"/mounted"
-	do := func(name string, args ...string) {
-		t.Helper()
-		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-			t.Fatalf("%s %v: %v: %s", name, args, err, out)
-		}
-	}
+	do := func(name string, args ...string) { t.Helper(); do(t, name, args...) }
 	do("truncate", "-s", "16M", image)
 	do("/sbin/mkfs.ext4", "-q", image)
 	do("mkdir", mounted)
 	do("mount", "-o", "loop", image, mounted)
 	do("chmod", "777", mounted)
-	do("/sbin/fsfreeze", "-f", mounted)
 	done := false
 	thaw = func() {
 		if !done {
@@ -80,6 +89,35 @@ func TestUnkillable(t *testing.T) {
 			j.dead(p)
 		})
 	}
+}
+
+// A process whose first thread sleeps in peace while another is stuck with the
+// lock of its memory: its environment does not answer, which must hold neither
+// the hook nor what it does about others.
+func TestAProcessThatCannotBeRead(t *testing.T) {
+	j := newJob(t, "")
+	mounted, thaw := disk(t, j.dir)
+	stuck := j.survivor("-hold-memory", mounted+"/page")
+	other := j.survivor()
+	do(t, "/sbin/fsfreeze", "-f", mounted)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		states, _ := exec.Command("sh", "-c", fmt.Sprintf("cut -d' ' -f3 /proc/%d/task/*/stat", stuck.pid)).Output()
+		if strings.Count(string(states), "D") >= 2 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it did not get stuck: %s", states)
+		}
+	}
+	start := time.Now()
+	r, exit, said := j.run()
+	j.wants(r, exit, "cleaned")
+	if took := time.Since(start); took > 5*time.Second || !strings.Contains(said, "stuck in the kernel") {
+		t.Errorf("after %s: %s", took, said)
+	}
+	j.dead(other)
+	j.alive(stuck)
+	thaw()
 }
 
 // With /proc mounted with hidepid root still sees all; and a hook that sees

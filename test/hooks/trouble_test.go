@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lastcall/internal/forensics/report"
 	"lastcall/internal/hook"
 )
 
@@ -108,6 +109,94 @@ func TestABrokenPipeForItsOutput(t *testing.T) {
 	j.dead(p)
 }
 
+// Nobody reads what the hook says: it does its work, and ends.
+func TestAFullPipeForItsOutput(t *testing.T) {
+	j := newJob(t, "")
+	p := j.survivor()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	if _, err := write.SyscallConn(); err != nil {
+		t.Fatal(err)
+	}
+	_ = write.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	for filled := 0; ; {
+		n, err := write.Write(make([]byte, 4096))
+		if filled += n; err != nil {
+			break
+		}
+	}
+	// From here on it blocks, as slurmd's does.
+	if err := syscall.SetNonblock(int(write.Fd()), false); err != nil {
+		t.Fatal(err)
+	}
+	command := j.epilog()
+	command.Stdout, command.Stderr = write, write
+	start := time.Now()
+	if err := command.Run(); err != nil || time.Since(start) > 6*time.Second {
+		t.Errorf("exit: %v after %s", err, time.Since(start))
+	}
+	if r := j.record(); r.Verdict != "cleaned" {
+		t.Errorf("%+v", r)
+	}
+	j.dead(p)
+}
+
+// A disk that is full half way through a record loses that record, not the
+// ones after it.
+func TestAFullDisk(t *testing.T) {
+	j := newJob(t, "")
+	disk := j.dir + "/disk"
+	if err := os.Mkdir(disk, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
+	log := disk + "/log.jsonl"
+	j.configure("log.path = \"" + log + "\"\n")
+	filler, err := os.Create(disk + "/filler")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer filler.Close()
+	// One page is left for the log; a record of ten processes needs more.
+	for left := 15 * 4096; left > 0; left -= 4096 {
+		if _, err := filler.Write(make([]byte, 4096)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ps []process
+	for range 10 {
+		ps = append(ps, j.survivor())
+	}
+	out, err := j.epilog().CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "10 ended") || !strings.Contains(string(out), "no record was written") {
+		t.Errorf("%v: %s", err, out)
+	}
+	j.dead(ps...)
+	if err := filler.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := j.epilog().CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	file, err := os.Open(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var verdicts []string
+	err = report.Read(file, func(r report.Record) { verdicts = append(verdicts, r.Verdict) })
+	if len(verdicts) != 1 || verdicts[0] != "clean" || err == nil {
+		t.Errorf("read %v, %v", verdicts, err)
+	}
+}
+
 func TestTwoAtOnce(t *testing.T) {
 	j := newJob(t, "")
 	ps := []process{j.survivor("-term", "ignore"), j.survivor(), j.survivor("-term", "catch", "-finish", "200ms")}
@@ -122,6 +211,26 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	wait.Wait()
 	j.dead(ps...)
+}
+
+// A request to end that comes before there is anything to end, or while the
+// hook starts: it never dies of the signal, which would drain the node.
+func TestInterruptedAtAnyTime(t *testing.T) {
+	j := newJob(t, "")
+	for delay := time.Duration(0); delay < 8*time.Millisecond; delay += 400 * time.Microsecond {
+		command := j.epilog()
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2*time.Millisecond + delay)
+		_ = command.Process.Signal(syscall.SIGTERM)
+		if err := command.Wait(); err != nil {
+			// Before main runs, the Go runtime has not been told yet.
+			if delay > 2*time.Millisecond {
+				t.Errorf("after %s: %v", delay, err)
+			}
+		}
+	}
 }
 
 // Told to end, the hook ends, says so, and leaves nobody stopped.

@@ -42,6 +42,11 @@ func (o *options) live() error {
 	if o.zombie {
 		return o.leaveLeader(asked)
 	}
+	if o.memory != "" {
+		if err := o.holdMemory(); err != nil {
+			return err
+		}
+	}
 	if err := o.sayReady(); err != nil {
 		return err
 	}

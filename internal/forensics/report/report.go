@@ -4,7 +4,9 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -131,20 +133,41 @@ type Party struct {
 // maxLine is the most one line may be long, in bytes: twice what is written.
 const maxLine = 2 << 20
 
-// Read reads records, one a line, and calls use for each. The error names the
-// first line that is no record; those before it were used.
+// Read reads records, one a line, and calls use for each. A line that is no
+// record is passed over; the error names the first one.
 func Read(from io.Reader, use func(Record)) error {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
+	var wrong error
 	for number := 1; lines.Scan(); number++ {
 		if len(lines.Bytes()) == 0 {
 			continue
 		}
-		var record Record
-		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
-			return fmt.Errorf("line %d is no record: %w", number, err)
+		record, err := parse(lines.Bytes())
+		if err != nil && wrong == nil {
+			wrong = fmt.Errorf("line %d is no record: %w", number, err)
 		}
-		use(record)
+		if err == nil || record.Version != 0 {
+			use(record)
+		}
 	}
-	return lines.Err()
+	return errors.Join(wrong, lines.Err())
+}
+
+// parse reads one record. On a disk that was full the first part of a record
+// may stand before a whole one in the same line: then it returns the whole
+// one, and the error for the other.
+func parse(line []byte) (Record, error) {
+	var record Record
+	err := json.Unmarshal(line, &record)
+	if err == nil {
+		return record, nil
+	}
+	record = Record{}
+	if start := bytes.LastIndex(line, []byte(`{"version":`)); start > 0 {
+		if json.Unmarshal(line[start:], &record) != nil {
+			record = Record{}
+		}
+	}
+	return record, err
 }
