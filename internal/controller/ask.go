@@ -3,7 +3,6 @@ package controller
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -59,7 +58,7 @@ func Ask(ctx context.Context, q Question) (Answer, error) {
 		return Answer{Took: took}, fmt.Errorf("%s for job %d: more than %d bytes: %w", q.Scontrol, asked, mostOutput, ErrFormat)
 	}
 	if ctx.Err() != nil {
-		return Answer{Took: took}, fmt.Errorf("%s for job %d: %w", q.Scontrol, asked, errors.Join(ErrLate, ctx.Err()))
+		return Answer{Took: took}, fmt.Errorf("%s for job %d: %w: %w", q.Scontrol, asked, ErrLate, ctx.Err())
 	}
 	if err != nil {
 		said := complaint.String()

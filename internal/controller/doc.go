@@ -51,7 +51,6 @@ type Record struct {
 	Suspended time.Time // when it was last suspended or resumed; zero if never
 	Restarts  int       // how often it was requeued
 	Requeue   bool      // may be requeued
-	SLUID     string    // of this run, "" before Slurm 25.11
 }
 
 // Completing says that the job was told to end and a node of it has not come

@@ -2,11 +2,10 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"lastcall/internal/slurm"
 )
 
 // Parse reads what "scontrol --oneliner show job" prints about job.
@@ -112,18 +111,17 @@ func front(line string) (record Record, rest string, ok bool) {
 	return record, rest, strings.HasPrefix(rest, "JobName=")
 }
 
-// keys are the ones that are used; the marked ones may be missing.
-var keys = map[string]bool{
-	"UserId": true, "JobState": true, "Requeue": true, "Restarts": true, "StartTime": true, "EndTime": true,
-	"SuspendTime": true, "Partition": true, "NodeList": true, "SLUID": false,
-}
+// keys are the ones that are used. scontrol prints each of them always, from
+// 20.11 to 26.05. The SLUID is not among them: only --details shows it, so a
+// user could be the one who wrote it.
+var keys = [...]string{"UserId", "JobState", "Requeue", "Restarts", "StartTime", "EndTime", "SuspendTime", "Partition", "NodeList"}
 
 // take reads the rest of a record.
 func (r *Record) take(rest string) error {
 	values := make(map[string]string, len(keys))
 	for field := range strings.FieldsFuncSeq(rest, blank) {
 		key, value, ok := strings.Cut(field, "=")
-		if _, used := keys[key]; !ok || !used {
+		if !ok || !slices.Contains(keys[:], key) {
 			continue
 		}
 		if _, twice := values[key]; twice {
@@ -131,8 +129,8 @@ func (r *Record) take(rest string) error {
 		}
 		values[key] = value
 	}
-	for key, needed := range keys {
-		if _, ok := values[key]; needed && !ok {
+	for _, key := range keys {
+		if _, ok := values[key]; !ok {
 			return fmt.Errorf("%s= is missing: %w", key, ErrFormat)
 		}
 	}
@@ -144,10 +142,7 @@ func (r *Record) take(rest string) error {
 func blank(c rune) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' }
 
 func (r *Record) set(values map[string]string) error {
-	r.State, r.Partition, r.SLUID = values["JobState"], values["Partition"], values["SLUID"]
-	if r.SLUID != "" && !slurm.IsSLUID(r.SLUID) {
-		return fmt.Errorf("SLUID=%.40q: %w", r.SLUID, ErrFormat)
-	}
+	r.State, r.Partition = values["JobState"], values["Partition"]
 	if r.State == "" || strings.Trim(r.State, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
 		return fmt.Errorf("JobState=%.40q: %w", r.State, ErrFormat)
 	}

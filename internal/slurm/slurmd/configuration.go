@@ -89,10 +89,19 @@ func (p process) absolute(path string) string {
 func (h Host) configuration(p process) (string, *conf.Conf, error) {
 	places := p.places()
 	for _, path := range places {
-		if _, err := h.file(path); linux.Gone(err) {
+		text, err := h.file(path)
+		if linux.Gone(err) {
 			continue
 		}
-		c, err := conf.Read(path, h.file, linux.Gone)
+		if err != nil {
+			return "", nil, err
+		}
+		c, err := conf.Read(path, func(one string) ([]byte, error) {
+			if one == path {
+				return text, nil
+			}
+			return h.file(one)
+		}, linux.Gone)
 		return path, c, err
 	}
 	return "", nil, fmt.Errorf("no slurm.conf at %s: %w", strings.Join(places, ", "), errNoConf)
@@ -101,13 +110,16 @@ func (h Host) configuration(p process) (string, *conf.Conf, error) {
 var errNoConf = errors.New("the configuration of this slurmd cannot be found")
 
 func (h Host) file(path string) ([]byte, error) {
-	return within(Patience, func() ([]byte, error) {
-		text, err := linux.ReadAll(h.Root+path, nil, mostConf)
-		if err == nil && len(text) == mostConf {
-			err = fmt.Errorf("%s: more than %d bytes: %w", path, mostConf, conf.ErrConf)
-		}
-		return text, err
+	text, err := within(Patience, func() ([]byte, error) {
+		return linux.ReadAll(h.Root+path, nil, mostConf)
 	})
+	switch {
+	case errors.Is(err, ErrLate):
+		return nil, fmt.Errorf("%s: %w", path, err)
+	case err == nil && len(text) == mostConf:
+		return nil, fmt.Errorf("%s: more than %d bytes: %w", path, mostConf, conf.ErrConf)
+	}
+	return text, err
 }
 
 // within waits for work no longer than limit. Work that hangs in the kernel

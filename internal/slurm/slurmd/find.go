@@ -3,6 +3,7 @@ package slurmd
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lastcall/internal/linux"
@@ -28,6 +29,7 @@ func (h Host) Find() ([]Instance, []error) {
 	if err != nil {
 		return nil, []error{err}
 	}
+	slices.SortFunc(keys, func(a, b proc.Key) int { return a.PID - b.PID })
 	var found []Instance
 	var wrong []error
 	for _, key := range keys {
