@@ -5,9 +5,9 @@
 // waits in a call of a short list, and everything it could wait for is inside
 // the job.
 //
-// There are two looks. Sample is cheap and enough to see progress. Look reads
-// threads, descriptors and sockets, and finds the reasons, here called vetoes,
-// why a process must not be called idle.
+// There are two looks. Sample is cheap and enough to see progress, and before
+// the next one Busy may do. Look reads threads, descriptors and sockets, and
+// finds the reasons, here called vetoes, why a process must not be called idle.
 //
 // Both are made for processes that may be stuck in the kernel: they read stat,
 // status, io, wchan, syscall, the lists of threads and descriptors, and links.
