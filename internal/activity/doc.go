@@ -25,6 +25,7 @@ import (
 type Sample struct {
 	Key     proc.Key
 	Comm    string // at most 15 bytes, any bytes: the process chooses them
+	Parent  int
 	UID     uint32 // real user
 	At      time.Time
 	Term    proc.Disposition // what SIGTERM does to it

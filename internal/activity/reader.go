@@ -120,7 +120,7 @@ func (r *Reader) quick(s *Sample) error {
 	if err != nil {
 		return err
 	}
-	s.UID, s.CPU, s.IO, s.Threads = status.UID, cpu, io, stat.Threads
+	s.Parent, s.UID, s.CPU, s.IO, s.Threads = stat.Parent, status.UID, cpu, io, stat.Threads
 	s.Term = status.Disposition(int(linux.SIGTERM))
 	r.state(s, stat, status)
 	if err := errors.Join(noClock, noIO); err != nil {

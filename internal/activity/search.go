@@ -8,12 +8,9 @@ import (
 	"lastcall/internal/linux"
 )
 
-// The most that is read in search of the other end of a pipe: a node has some
-// thousand processes, of which few belong to the user.
-const (
-	maxSearched = 4096
-	searchTime  = 50 * time.Millisecond
-)
+// maxSearched is the most processes that are read in search of the other end
+// of a pipe: a node has some thousand, of which few belong to the user.
+const maxSearched = 4096
 
 // search is what processes outside the job have open, read once.
 type search struct {
@@ -21,8 +18,9 @@ type search struct {
 	complete bool
 }
 
-// outside finds who has an end open among the user's other processes and the
-// node's slurmstepds. complete is false if not all of them could be read.
+// outside finds who has an end open among the user's processes outside the
+// job. Slurm's own are helpers, and so inside. complete is false if not all of
+// them could be read.
 func (w *world) outside(e end, uid uint32) (who string, complete bool) {
 	if w.search == nil {
 		w.search = w.searchOutside(uid)
@@ -30,47 +28,31 @@ func (w *world) outside(e end, uid uint32) (who string, complete bool) {
 	return w.search.holders[e], w.search.complete
 }
 
-// searchOutside reads the pipes of processes outside the job. All processes of
-// a job belong to one user but for those of root, which are not searched.
+// searchOutside reads the pipes of the user's processes outside the job. All
+// processes of a job belong to one user, but for those of root.
 func (w *world) searchOutside(uid uint32) *search {
+	fs := w.reader.fs
 	found := &search{holders: map[end]string{}, complete: true}
-	until := time.Now().Add(searchTime)
-	if w.until.Before(until) {
-		until = w.until
-	}
 	read := 0
-	err := w.reader.fs.EachPID(func(pid int) bool {
-		if w.inside[pid] || !w.concerns(pid, uid) {
+	err := fs.EachPID(func(pid int) bool {
+		owner, err := fs.Owner(pid)
+		if err != nil || owner != uid || w.inside[pid] {
 			return true
 		}
 		read++
-		if read > maxSearched || !time.Now().Before(until) {
+		if read > maxSearched || !time.Now().Before(w.until) {
 			found.complete = false
 			return false
 		}
-		w.searchProcess(found, pid, until)
+		w.searchProcess(found, pid)
 		return true
 	})
 	found.complete = found.complete && err == nil
 	return found
 }
 
-// concerns says whether a process outside the job may have an end of one of
-// its pipes: it is the user's, or a slurmstepd.
-func (w *world) concerns(pid int, uid uint32) bool {
-	owner, err := w.reader.fs.Owner(pid)
-	if err != nil || owner != uid && owner != 0 {
-		return false
-	}
-	if owner == uid && uid != 0 {
-		return true
-	}
-	stat, err := w.reader.fs.Stat(pid, w.reader.buffer)
-	return err == nil && !stat.KernelThread() && (uid == 0 || stat.Comm == "slurmstepd")
-}
-
-func (w *world) searchProcess(found *search, pid int, until time.Time) {
-	descriptors, err := w.reader.descriptors(strconv.Itoa(pid), until)
+func (w *world) searchProcess(found *search, pid int) {
+	descriptors, err := w.reader.descriptors(strconv.Itoa(pid), w.until)
 	if err != nil && !linux.Gone(err) {
 		found.complete = false
 	}
