@@ -2,6 +2,7 @@ package activity
 
 import (
 	"os"
+	"syscall"
 	"testing"
 
 	"lastcall/internal/proc"
@@ -22,6 +23,8 @@ func benchmark(b *testing.B, processes int, look bool) {
 	keys := jobOf(b, processes)
 	r := New(proc.Default)
 	b.ReportAllocs()
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 	for b.Loop() {
 		samples := r.Sample(keys, soon())
 		if look {
@@ -31,6 +34,9 @@ func benchmark(b *testing.B, processes int, look bool) {
 			b.Fatal(tell(samples))
 		}
 	}
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(used)/float64(b.N), "cpu-ns/op")
 }
 
 func BenchmarkSample10(b *testing.B)  { benchmark(b, 10, false) }

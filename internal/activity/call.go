@@ -76,6 +76,16 @@ func parseCall(text []byte) (call, error) {
 	return c, nil
 }
 
+// of adds what is idle for one program only. Slurm's srun has a thread that
+// does nothing but pass signals on (srun_job.c, _srun_signal_mgr), while a
+// sigwait thread of anybody else waits to be told to save.
+func (c call) of(comm string) call {
+	if comm == srun && c.number == sigtimedwait && !c.running && !c.outside {
+		c.known = known{"sigwait", waitTime}
+	}
+	return c
+}
+
 // name is what people call it.
 func (c call) name() string {
 	switch {

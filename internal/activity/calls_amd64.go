@@ -31,3 +31,6 @@ var idleCalls = map[int]known{
 	449: {"futex_waitv", waitTime},
 	455: {"futex_wait", waitTime},
 }
+
+// sigtimedwait is the call of sigwait(3).
+const sigtimedwait = 128

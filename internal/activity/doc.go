@@ -5,9 +5,9 @@
 // waits in a call of a short list, and everything it could wait for is inside
 // the job.
 //
-// There are two looks. Sample is cheap and enough to see progress. Look reads
-// threads, descriptors and sockets, and finds the reasons, here called vetoes,
-// why a process must not be called idle.
+// There are two looks. Sample is cheap and enough to see progress, and before
+// the next one Busy may do. Look reads threads, descriptors and sockets, and
+// finds the reasons, here called vetoes, why a process must not be called idle.
 //
 // Both are made for processes that may be stuck in the kernel: they read stat,
 // status, io, wchan, syscall, the lists of threads and descriptors, and links.
@@ -25,6 +25,7 @@ import (
 type Sample struct {
 	Key     proc.Key
 	Comm    string // at most 15 bytes, any bytes: the process chooses them
+	Parent  int
 	UID     uint32 // real user
 	At      time.Time
 	Term    proc.Disposition // what SIGTERM does to it

@@ -44,7 +44,10 @@ type process struct {
 // count as inside the job without being judged, its slurmstepds: a pipe or
 // socket that ends there is inside. What there is no time for is unreadable.
 func (r *Reader) Look(samples []Sample, helpers []int, until time.Time) {
-	w := &world{reader: r, until: until, held: map[end]holder{}, inside: map[int]bool{}, search: map[bool]*search{}}
+	w := &world{
+		reader: r, until: until, held: map[end]holder{}, inside: map[int]bool{}, launchers: map[int]bool{},
+		search: map[bool]*search{},
+	}
 	r.naps = maxNaps
 	processes := make([]*process, 0, len(samples))
 	for i := range samples {
@@ -55,6 +58,7 @@ func (r *Reader) Look(samples []Sample, helpers []int, until time.Time) {
 		s.Looked = true
 		p := &process{sample: s, folder: strconv.Itoa(s.Key.PID)}
 		w.inside[s.Key.PID] = true
+		w.launchers[s.Key.PID] = s.Comm == srun
 		processes = append(processes, p)
 		if err := r.read(p, until); err != nil {
 			s.unreadable(err)
@@ -160,12 +164,12 @@ func (r *Reader) unlessGone(pid int, err error) error {
 // alive is false for one that has ended.
 func (r *Reader) thread(p *process, tid int) (alive bool, err error) {
 	folder := strconv.Itoa(p.sample.Key.PID) + "/task/" + strconv.Itoa(tid)
-	stat, c, err := r.place(p.sample.Key.PID, tid, folder)
+	stat, c, err := r.place(p.sample, tid, folder)
 	reason, why := judgeThread(stat, c)
 	for err == nil && reason == Running && r.naps > 0 {
 		r.naps--
 		time.Sleep(nap)
-		stat, c, err = r.place(p.sample.Key.PID, tid, folder)
+		stat, c, err = r.place(p.sample, tid, folder)
 		reason, why = judgeThread(stat, c)
 	}
 	if linux.Gone(err) || err == nil && stat.Zombie() {
@@ -195,13 +199,14 @@ func (r *Reader) thread(p *process, tid int) (alive bool, err error) {
 var errNoCall = errors.New("this kernel does not tell where a thread is")
 
 // place reads where a thread is. Only its stat can say that it is gone.
-func (r *Reader) place(pid, tid int, folder string) (proc.Stat, call, error) {
+func (r *Reader) place(s *Sample, tid int, folder string) (proc.Stat, call, error) {
 	text, trouble := linux.Read(string(r.fs)+"/"+folder+"/syscall", r.buffer)
 	var c call
 	if trouble == nil {
 		c, trouble = parseCall(text)
+		c = c.of(s.Comm)
 	}
-	stat, err := r.fs.TaskStat(pid, tid, r.buffer)
+	stat, err := r.fs.TaskStat(s.Key.PID, tid, r.buffer)
 	if err == nil && linux.Gone(trouble) && !stat.Zombie() {
 		trouble = errNoCall
 	}

@@ -33,6 +33,24 @@ func New(fs proc.FS) *Reader {
 // Forget gives back what was kept about jobs that are gone.
 func (r *Reader) Forget() { clear(r.shut) }
 
+// Busy asks the cheapest question: has one of these processes used more than
+// IdleCPU since, or ended? It takes one call for each process and opens no
+// file, so that hundreds of jobs that compute can be asked often; false means
+// that a Sample has to tell.
+func (r *Reader) Busy(since []Sample) bool {
+	for i := range since {
+		s := &since[i]
+		if s.Gone || s.Unreadable != nil {
+			continue
+		}
+		cpu, err := linux.CPUTime(s.Key.PID)
+		if err != nil || cpu < s.CPU || cpu-s.CPU > idleCPUOver(time.Since(s.At)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Sample takes the cheap look at the processes, in the order of keys. A
 // process for which no time is left is unreadable.
 func (r *Reader) Sample(keys []proc.Key, until time.Time) []Sample {
@@ -106,7 +124,7 @@ func (r *Reader) quick(s *Sample) error {
 	if err != nil {
 		return err
 	}
-	s.UID, s.CPU, s.IO, s.Threads = status.UID, cpu, io, stat.Threads
+	s.Parent, s.UID, s.CPU, s.IO, s.Threads = stat.Parent, status.UID, cpu, io, stat.Threads
 	s.Term = status.Disposition(int(linux.SIGTERM))
 	r.state(s, stat, status)
 	if err := errors.Join(noClock, noIO); err != nil {

@@ -103,6 +103,22 @@ func TestSampleOfWhatIsNotThere(t *testing.T) {
 	}
 }
 
+func TestBusy(t *testing.T) {
+	r := New(proc.Default)
+	for role, want := range map[string]bool{"cpu": true, "worker-thread": true, "zombie-worker": true, "flag": false, "pause": false} {
+		keys := stage(t, role)
+		time.Sleep(100 * time.Millisecond) // until it has begun
+		since := r.Sample(keys, soon())
+		time.Sleep(300 * time.Millisecond)
+		if got := r.Busy(since); got != want {
+			t.Errorf("%s: %v", role, got)
+		}
+	}
+	if r.Busy(nil) || r.Busy([]Sample{{Key: proc.Key{PID: 1 << 22}, Gone: true}}) || !r.Busy([]Sample{{Key: proc.Key{PID: 1 << 22}}}) {
+		t.Error("only a process that ended since is progress")
+	}
+}
+
 // A kernel that does not count bytes makes everything unreadable, not gone.
 func TestNoCounters(t *testing.T) {
 	key := start(t, "sleep", "60")
@@ -123,6 +139,14 @@ func TestNoCounters(t *testing.T) {
 	s := New(proc.FS(root)).Sample([]proc.Key{key}, soon())[0]
 	if s.Gone || s.Unreadable == nil || s.Comm != "sleep" {
 		t.Errorf("%+v", s)
+	}
+}
+
+func BenchmarkBusy(b *testing.B) {
+	r := New(proc.Default)
+	since := r.Sample([]proc.Key{start(b, "sleep", "60")}, soon())
+	for b.Loop() {
+		r.Busy(since)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -123,7 +124,7 @@ func TestPipeToOutside(t *testing.T) {
 }
 
 func TestUnixSocketToOutside(t *testing.T) {
-	for name, test := range map[string]struct {
+	for _, test := range map[string]struct {
 		socket, role string
 		reason       Reason
 	}{
@@ -151,7 +152,6 @@ func TestUnixSocketToOutside(t *testing.T) {
 			server.Close()
 			idle(t, r, keys)
 		}
-		_ = name
 	}
 }
 
@@ -175,13 +175,30 @@ func TestContinuedSleep(t *testing.T) {
 	}
 }
 
-// Starts and ends show even where no process lives long enough to be sampled.
-func TestForker(t *testing.T) {
-	keys := stage(t, "forker")
-	r := New(proc.Default)
-	before := look(r, keys)
-	time.Sleep(500 * time.Millisecond)
-	if moved := Progress(before, look(r, keys)); len(moved) == 0 {
-		t.Skip("the forker itself uses less than the limit; the list of the job's processes shows its children")
+// An srun is judged by whether a slurmstepd of the job is connected to it.
+func TestLauncher(t *testing.T) {
+	named := filepath.Join(t.TempDir(), "srun")
+	text, err := os.ReadFile(play)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if err := os.WriteFile(named, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := New(proc.Default)
+	keys := stageBy(t, exec.Command(named, "launcher"))
+	if s := idle(t, r, keys[:1], keys[1].PID); s[0].Doing != "sigwait" {
+		t.Errorf("it does %q", s[0].Doing)
+	}
+	vetoedFor(t, r, keys, RemoteStep, "none of its tasks") // no slurmstepd among them
+	vetoedFor(t, r, stage(t, "launcher")[:1], BusyCall, "which is not waiting")
+
+	// Its child that cleans up after it has no connection, and needs none.
+	keys = stageBy(t, exec.Command(named, "shepherd"))
+	vetoedFor(t, r, keys[:1], RemoteStep, "none of its tasks")
+	eventually(t, "the child reads", func() bool {
+		s := look(r, keys)
+		return s[0].vetoed(RemoteStep) && s[1].Idle() && s[1].Comm == srun
+	})
+	vetoedFor(t, r, keys[1:], RemoteStep, "none of its tasks") // whose child is it?
 }

@@ -8,9 +8,9 @@ import (
 	"lastcall/internal/linux"
 )
 
-// The most that is read in search of the other end of a pipe: a node has some
-// thousand processes, of which few belong to the user.
 const (
+	// maxSearched is the most processes that are read in search of the other
+	// end of a pipe, and searchTime the most time.
 	maxSearched = 1 << 15
 	searchTime  = 500 * time.Millisecond
 	// shutFor is how long an end that was open nowhere is not searched again:
@@ -25,8 +25,8 @@ type search struct {
 }
 
 // outside finds who has an end open outside the job: among the user's other
-// processes and the node's slurmstepds, or, where somebody may be waiting for
-// that end, among all processes. complete is false if not all of them could be
+// processes, or, where somebody may be waiting for that end, among all. Slurm's
+// own are helpers, and so inside. complete is false if not all of them could be
 // read.
 func (w *world) outside(e end, uid uint32, everybody bool) (who string, complete bool) {
 	if time.Since(w.reader.shut[e]) < shutFor {
@@ -43,17 +43,21 @@ func (w *world) outside(e end, uid uint32, everybody bool) (who string, complete
 }
 
 // searchOutside reads the pipes of processes outside the job. All processes of
-// a job belong to one user but for those of root.
+// a job belong to one user, but for those of root.
 func (w *world) searchOutside(uid uint32, everybody bool) *search {
+	fs := w.reader.fs
 	found := &search{holders: map[end]string{}, complete: true}
 	until := time.Now().Add(searchTime)
 	if w.until.Before(until) {
 		until = w.until
 	}
 	read := 0
-	err := w.reader.fs.EachPID(func(pid int) bool {
+	err := fs.EachPID(func(pid int) bool {
 		// Nobody hands pipes to init, and not even root may look at it everywhere.
-		if pid == 1 || w.inside[pid] || !everybody && !w.concerns(pid, uid) {
+		if pid == 1 || w.inside[pid] {
+			return true
+		}
+		if owner, err := fs.Owner(pid); err != nil || !everybody && owner != uid {
 			return true
 		}
 		read++
@@ -66,20 +70,6 @@ func (w *world) searchOutside(uid uint32, everybody bool) *search {
 	})
 	found.complete = found.complete && err == nil
 	return found
-}
-
-// concerns says whether a process outside the job may have an end of one of
-// its pipes: it is the user's, or a slurmstepd.
-func (w *world) concerns(pid int, uid uint32) bool {
-	owner, err := w.reader.fs.Owner(pid)
-	if err != nil || owner != uid && owner != 0 {
-		return false
-	}
-	if owner == uid && uid != 0 {
-		return true
-	}
-	stat, err := w.reader.fs.Stat(pid, w.reader.buffer)
-	return err == nil && !stat.KernelThread() && (uid == 0 || stat.Comm == "slurmstepd")
 }
 
 func (w *world) searchProcess(found *search, pid int, until time.Time) {

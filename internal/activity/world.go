@@ -3,6 +3,8 @@ package activity
 import (
 	"slices"
 	"time"
+
+	"lastcall/internal/linux/sockdiag"
 )
 
 // end is one side of a pipe, or a socket.
@@ -20,13 +22,14 @@ type holder struct {
 // world is what is known about everything the processes of a job could wait
 // for.
 type world struct {
-	reader  *Reader
-	until   time.Time
-	inside  map[int]bool // pids, helpers too
-	held    map[end]holder
-	sockets map[uint64]*socket
-	trouble error            // why sockets could not be asked for
-	search  map[bool]*search // of everybody, or of the processes concerned
+	reader    *Reader
+	until     time.Time
+	inside    map[int]bool // pids, helpers too
+	launchers map[int]bool // pids of the job that are called srun
+	held      map[end]holder
+	sockets   map[uint64]*socket
+	trouble   error            // why sockets could not be asked for
+	search    map[bool]*search // of everybody, or of the user's processes
 }
 
 // add notes which ends a process inside the job has open.
@@ -87,13 +90,32 @@ func (w *world) judge(p *process) {
 	if w.trouble != nil && p.hasSocket() {
 		s.unreadable(w.trouble)
 	}
-	if s.Comm == "srun" && !stepHere {
+	if s.Comm == srun && !stepHere && !w.isShepherd(p) {
 		s.veto(RemoteStep, "it is an srun, and none of its tasks is connected to it on this node")
 	}
 	for _, number := range p.waitsOn {
 		s.veto(judgeTarget(p, number))
 	}
 	s.Doing = p.doing()
+}
+
+// srun is the name of Slurm's launcher. Each slurmstepd of its step keeps a
+// connection to it for the tasks' input and output, also where these go to
+// files (io_initial_client_connect), so one that has no such connection on this
+// node has tasks elsewhere, or none yet.
+const srun = "srun"
+
+// isShepherd says whether this is the child that an srun leaves at the other
+// end of a pipe to clean up after it (srun_job.c, _shepherd_spawn): one thread
+// that reads, with no connection but the ports it has inherited.
+func (w *world) isShepherd(p *process) bool {
+	if !w.launchers[p.sample.Parent] || len(p.calls) != 1 || p.calls[0].known.wait != waitOne {
+		return false
+	}
+	return !slices.ContainsFunc(p.descriptors, func(d descriptor) bool {
+		one := w.sockets[d.inode]
+		return d.kind == kindSocket && (one == nil || one.family != familyTCP || one.inet.State != sockdiag.Listening)
+	})
 }
 
 // mayWaitOn says whether a thread may be waiting for what this descriptor

@@ -130,6 +130,8 @@ static void quiet(const char *role) {
 	if (!strcmp(role, "flag")) { ready(); for (;;) nap(100); }
 	if (!strcmp(role, "serve")) { int fd = tcp(args[0], atoi(args[1]), 1); ready(); for (;;) accept(fd, NULL, NULL); }
 	if (!strcmp(role, "bring-along")) { tcp_pair(ends); must(unshare(CLONE_NEWNET) == 0, "unshare"); ready(); rest(); }
+	if (!strcmp(role, "launcher")) { sigset_t some; int n; tcp_pair(ends); if (become()) { close(ends[0]); rest(); } close(ends[1]); sigemptyset(&some); sigaddset(&some, SIGTERM); sigprocmask(SIG_BLOCK, &some, NULL); ready(); sigwait(&some, &n); }
+	if (!strcmp(role, "shepherd")) { must(pipe(ends) == 0, "pipe"); if (become()) { close(ends[1]); for (;;) (void)!read(ends[0], &byte, 1); } close(ends[0]); ready(); rest(); }
 	if (!strcmp(role, "deaf-end")) { must(pipe(ends) == 0, "pipe"); close(ends[0]); ready(); rest(); }
 	if (!strcmp(role, "dead-peer")) { tcp_pair(ends); close(ends[0]); ready(); rest(); }
 }
@@ -147,7 +149,6 @@ static void vetoed(const char *role) {
 	if (!strcmp(role, "half-accepted")) { int fd = tcp("127.0.0.1", 0, 1); tcp("127.0.0.1", port_of(fd), 0); ready(); rest(); }
 	if (!strcmp(role, "connect")) { int fd = tcp(args[0], atoi(args[1]), 0); ready(); (void)!read(fd, &byte, 1); }
 	if (!strcmp(role, "connect-unix")) { struct sockaddr_un at = { .sun_family = AF_UNIX }; strncpy(at.sun_path, args[0], sizeof at.sun_path - 1); int fd = socket(AF_UNIX, SOCK_STREAM, 0); must(connect(fd, (void *)&at, sizeof at) == 0, args[0]); ready(); rest(); }
-	if (!strcmp(role, "poll-unix")) { struct sockaddr_un at = { .sun_family = AF_UNIX }; strncpy(at.sun_path, args[0], sizeof at.sun_path - 1); int fd = socket(AF_UNIX, SOCK_STREAM, 0); must(connect(fd, (void *)&at, sizeof at) == 0, args[0]); ready(); poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, -1); }
 	if (!strcmp(role, "udp")) { struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(atoi(args[1])) }; inet_pton(AF_INET, args[0], &at.sin_addr); int fd = socket(AF_INET, SOCK_DGRAM, 0); must(connect(fd, (void *)&at, sizeof at) == 0, "connect"); ready(); rest(); }
 	if (!strcmp(role, "datagrams")) { struct sockaddr_in at = { .sin_family = AF_INET }; int fd = socket(AF_INET, SOCK_DGRAM, 0); bind(fd, (void *)&at, sizeof at); ready(); recv(fd, &byte, 1, 0); }
 	if (!strcmp(role, "packet")) { must(socket(AF_PACKET, SOCK_RAW, 0) >= 0, "packet"); ready(); rest(); }
@@ -171,7 +172,6 @@ static void busy(const char *role) {
 	if (!strcmp(role, "writer")) { int fd = open(args[0], O_WRONLY | O_CREAT, 0600); ready(); for (;;) { (void)!write(fd, "x", 1); nap(50); } }
 	if (!strcmp(role, "drip")) { tcp_pair(ends); if (become()) { close(ends[0]); for (;;) { send(ends[1], "x", 1, 0); nap(20); } } close(ends[1]); ready(); for (;;) recv(ends[0], &byte, 1, 0); }
 	if (!strcmp(role, "drip-to")) { int fd = tcp(args[0], atoi(args[1]), 0); ready(); for (;;) { send(fd, "x", 1, 0); nap(20); } }
-	if (!strcmp(role, "forker")) { ready(); for (;;) { if (!fork()) _exit(0); wait(NULL); nap(20); } }
 }
 
 int main(int count, char **all) {

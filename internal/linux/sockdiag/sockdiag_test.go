@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func open4(t testing.TB, path string) *Conn {
+func openIn(t testing.TB, path string) *Conn {
 	t.Helper()
 	conn, err := Open(path, 5*time.Second)
 	if err != nil {
@@ -57,7 +57,7 @@ func TestTCP(t *testing.T) {
 		family  int
 	}{{"127.0.0.1:0", FamilyIPv4}, {"[::1]:0", FamilyIPv6}} {
 		client, server := tcpPair(t, "tcp", test.address)
-		conn := open4(t, "")
+		conn := openIn(t, "")
 		if _, err := client.Write([]byte("hello")); err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestUDP(t *testing.T) {
 	if _, err := client.Write([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
-	conn := open4(t, "")
+	conn := openIn(t, "")
 	one, other := find(t, conn, FamilyIPv4, ProtocolUDP, client.LocalAddr()), find(t, conn, FamilyIPv4, ProtocolUDP, server.LocalAddr())
 	if one.State != Established || one.Remote != other.Local || other.State != Closed || other.Unread == 0 {
 		t.Errorf("%+v and %+v", one, other)
@@ -102,7 +102,7 @@ func TestUDP(t *testing.T) {
 }
 
 func TestUnix(t *testing.T) {
-	conn := open4(t, "")
+	conn := openIn(t, "")
 	path := t.TempDir() + "/s"
 	listener, err := net.Listen("unix", path)
 	if err != nil {
@@ -169,7 +169,7 @@ func TestMPTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := false
-	if err := open4(t, "").EachInet(FamilyIPv4, ProtocolMPTCP, func(s Inet) {
+	if err := openIn(t, "").EachInet(FamilyIPv4, ProtocolMPTCP, func(s Inet) {
 		found = found || s.Inode == inode(t, file) && s.State == Listening
 	}); err != nil || !found {
 		t.Errorf("found %v, %v", found, err)
