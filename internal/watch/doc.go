@@ -23,8 +23,13 @@ const (
 	// settling is how long events are gathered before anything is looked at:
 	// most jobs are gone by then.
 	settling = 100 * time.Millisecond
-	// interval is the time between two looks at the jobs that were told to end.
-	interval = 250 * time.Millisecond
+	// soon is the time between two looks at the jobs that were told to end, and
+	// later the same once the last order is older than slurmdHurries: slurmd
+	// looks every second for so long, and every ten seconds after it (req.c,
+	// pause_for_job_completion).
+	soon          = 250 * time.Millisecond
+	later         = time.Second
+	slurmdHurries = 10 * time.Second
 	// share is how many times longer than a look the pause after it is: a
 	// crowded node is looked at less often.
 	share = 10

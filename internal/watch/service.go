@@ -229,7 +229,7 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 	}
 	for _, n := range s.nodes {
 		for _, j := range n.jobs {
-			if j.ending || j.ended != nil {
+			if j.ending || j.ended != nil || j.refused != "" {
 				continue
 			}
 			j.see(s.roster, s.reader, time.Now())
@@ -240,8 +240,20 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 		}
 	}
 	s.actOn(ctx, time.Now())
-	took := time.Since(now)
-	s.next = now.Add(max(interval, share*took))
+	s.next = now.Add(max(s.interval(now), share*time.Since(now)))
+}
+
+// interval is how long after a look the next one is due. slurmd itself looks
+// every ten seconds only after the first ten: then there is no hurry.
+func (s *Service) interval(now time.Time) time.Duration {
+	for _, n := range s.nodes {
+		for _, j := range n.jobs {
+			if now.Sub(j.ordered) < slurmdHurries {
+				return soon
+			}
+		}
+	}
+	return later
 }
 
 func (s *Service) rules() Rules {
