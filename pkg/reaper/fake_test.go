@@ -276,6 +276,24 @@ func TestServersOfFileSystemsEndLast(t *testing.T) {
 	}
 }
 
+// striking is a world whose processes can be ended in one stroke.
+type striking struct{ *world }
+
+func (s striking) KillWhole(member func(pid int) bool) {
+	for _, p := range s.processes {
+		p.dead = p.dead || p.ours && member(p.key.PID)
+	}
+}
+
+func TestAStrokeKills(t *testing.T) {
+	w := &world{}
+	w.add(fake{ours: true})
+	report := Reap(context.Background(), Ladder{Settle: time.Second, Deadline: 10 * time.Second}, striking{w}, w)
+	if len(report.Results) != 1 || report.Results[0].Outcome != Killed {
+		t.Errorf("%+v", report)
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	w := &world{}
 	want := map[*fake]Outcome{

@@ -192,6 +192,12 @@ func (r *run) kill(victims []Key, now time.Duration) {
 				members[m.PID] = true
 			}
 		}
+		// Who is gone when its own SIGKILL comes was hit by this stroke.
+		for _, key := range victims {
+			if m := r.members[key]; m.firstAt < 0 {
+				m.firstAt = now
+			}
+		}
 		whole.KillWhole(func(pid int) bool { return members[pid] })
 	}
 	for _, key := range victims {
