@@ -317,7 +317,7 @@ func (r *run) finish() Report {
 
 func outcome(l Ladder, m *member, now time.Duration) Outcome {
 	switch {
-	case !m.gone && m.firstAt < 0:
+	case !m.gone && (m.firstAt < 0 || m.denied):
 		return Left
 	case !m.gone && m.Killed && now-m.KilledAt >= min(l.Settle, unkillableAfter):
 		return Unkillable
