@@ -294,6 +294,18 @@ func TestAStrokeKills(t *testing.T) {
 	}
 }
 
+// The users of a file system take the whole grace: its server still gets
+// SIGTERM and some time.
+func TestTheServerIsAskedToo(t *testing.T) {
+	w := &world{}
+	server := w.add(fake{ours: true, last: true, dies: 500 * time.Millisecond})
+	w.add(fake{ours: true, dies: -1})
+	Reap(context.Background(), ladder, w, w)
+	if !server.dead || server.terms != 1 || server.kill != 0 {
+		t.Errorf("%+v", server)
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	w := &world{}
 	want := map[*fake]Outcome{
