@@ -147,10 +147,14 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	for _, group := range s.Groups() {
 		cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
 	}
+	if len(l.members) == 0 && s.nobody() {
+		return Result{}, nil
+	}
+	kernel := s.FS.KernelThreads()
 	uptime, _ := s.FS.Uptime()
 	now := time.Now()
 	err := s.FS.EachPID(func(pid int) bool {
-		if pid != s.self && pid != s.Aside.Child() {
+		if pid != s.self && pid != s.Aside.Child() && !kernel[pid] {
 			s.visit(l, pid)
 		}
 		return time.Now().Before(until)
@@ -163,9 +167,15 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	return s.result(l), nil
 }
 
+// nobody says that the job's user has no process at all. Then only the job's
+// groups can hold something of it.
+func (s *Scanner) nobody() bool {
+	return s.FS == proc.Default && !linux.HasProcesses(s.Scope.Job.UID)
+}
+
 // visit reads the cheapest discriminating thing first: the owner, and only
-// for the job's user, for members of its groups and for root (a process that
-// may not be dumped shows root as its owner) the rest.
+// for the job's user, for members of its groups and for root (Slurm's programs,
+// and those the user started set-user-ID) the rest.
 func (s *Scanner) visit(l *look, pid int) {
 	owner, err := s.FS.Owner(pid)
 	if err != nil {

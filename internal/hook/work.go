@@ -135,9 +135,10 @@ func (r *run) end(t *target.Target) reaper.Report {
 		return reaper.Report{Err: err, Looks: 1}
 	}
 	defer kernel.Free()
+	asked := r.interruptible()
 	t.Keep(first)
 	began = time.Now()
-	report := reaper.Reap(r.interruption(), reaper.Ladder{
+	report := reaper.Reap(asked, reaper.Ladder{
 		Grace: r.settings.Grace, IgnoredGrace: r.settings.IgnoredGrace, Settle: settle, Deadline: time.Until(until),
 	}, t, kernel)
 	r.record.Phases.Ladder = time.Since(began)
