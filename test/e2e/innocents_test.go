@@ -25,7 +25,7 @@ type living struct {
 // ready waits until so many processes said they are ready, and returns them.
 func (s *site) ready(path string, n int) []living {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(cluster.Patiently(20 * time.Second)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		text, _ := os.ReadFile(path)
 		if strings.Count(string(text), "\n") < n {
 			continue
@@ -178,7 +178,7 @@ func TestTaskScope(t *testing.T) {
 			})
 			left := s.ready(out+"/ready", 1)[0]
 			// Long enough for a TaskEpilog of the first task to have acted.
-			for end := time.Now().Add(3 * time.Second); time.Now().Before(end) && lives(left.pid, left.start) != want || time.Now().Before(end.Add(-time.Second)); {
+			for end := time.Now().Add(cluster.Patiently(3 * time.Second)); time.Now().Before(end) && lives(left.pid, left.start) != want || time.Now().Before(end.Add(-time.Second)); {
 				time.Sleep(20 * time.Millisecond)
 			}
 			if got := lives(left.pid, left.start); got != want {
@@ -235,7 +235,7 @@ func TestCancelled(t *testing.T) {
 	}
 	took := s.wait(id)
 	s.nothingLeft(id)
-	if took > 12*time.Second {
+	if took > cluster.Patiently(12*time.Second) {
 		t.Errorf("COMPLETING for %s with KillWait=5", took)
 	}
 }

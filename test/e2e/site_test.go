@@ -19,8 +19,12 @@ import (
 	"lastcall/test/jobs"
 )
 
-// programs builds the hooks and the helper once.
+// programs builds the hooks and the helper once, unless LASTCALL_PROGRAMS
+// names a folder that has them: a machine made for tests has no compiler.
 var programs = sync.OnceValues(func() (string, error) {
+	if built {
+		return os.Getenv("LASTCALL_PROGRAMS"), nil
+	}
 	dir, err := os.MkdirTemp("", "lastcall-e2e-")
 	if err != nil {
 		return "", err
@@ -38,9 +42,11 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+var built = os.Getenv("LASTCALL_PROGRAMS") != ""
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, _ := programs(); dir != "" {
+	if dir, _ := programs(); dir != "" && !built {
 		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
