@@ -39,6 +39,7 @@ type Result struct {
 	Claimed  []Claimed
 	Spared   []Spared
 	LiveStep bool  // a slurmstepd of this very job still has processes here
+	Stepd    bool  // a slurmstepd of this very job is there
 	Restless bool  // processes of the job's user vanished while they were read
 	Unread   error // the last reason why something of a process could not be read, nil if none
 }
@@ -132,7 +133,9 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]bool{},
 	}
 	for _, group := range s.Groups() {
-		cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
+		// Who is counted by the kernel and on no list may be on the next one.
+		sure := cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
+		l.restless = l.restless || !sure
 	}
 	uptime, _ := s.FS.Uptime()
 	now := time.Now()

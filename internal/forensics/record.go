@@ -53,6 +53,7 @@ type Record struct {
 	Escalated string // why SIGKILL was used, "" if it was not
 	Processes []Process
 	Locks     []Lock
+	Groups    []Group
 	Omitted   int // processes and locks left out to keep the line short
 	Warnings  []string
 }
@@ -123,4 +124,12 @@ type Party struct {
 	PID  int
 	Comm string
 	UID  uint32
+}
+
+// Group is a cgroup of the job of which folders were removed because nobody
+// was in them any more.
+type Group struct {
+	Path    string // the job's own folder
+	Removed int    // how many folders, its own counted too
+	Gone    bool   // nothing of it is left
 }

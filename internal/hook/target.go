@@ -22,6 +22,7 @@ type target struct {
 	fs        proc.FS
 	holdsLive bool // a living step of the job stops everything
 	fuse      bool // there are FUSE file systems on this node
+	stepd     bool // a slurmstepd of the job was there at the last look
 	first     *reaper.Seen
 
 	camera    *capture.Camera
@@ -51,6 +52,7 @@ func (t *target) Look(until time.Time) (reaper.Seen, error) {
 		t.unread = true
 		t.run.warn("a process could not be read: " + result.Unread.Error())
 	}
+	t.stepd = result.Stepd
 	seen := reaper.Seen{Restless: result.Restless}
 	if t.holdsLive && result.LiveStep {
 		seen.Hold = string(claim.LiveStep)
@@ -127,8 +129,10 @@ func (t *target) KillWhole(member func(pid int) bool) {
 	}
 	groups := t.scanner.Groups()
 	until := time.Now().Add(lockTime)
-	if n := cgroup.Thaw(groups, until); n > 0 {
+	if n, awake := cgroup.Thaw(groups, until); n > 0 && awake {
 		t.run.warn("a frozen cgroup of the job was thawed, since nothing in it could end")
+	} else if n > 0 {
+		t.run.warn("a frozen cgroup of the job did not wake up in " + lockTime.String())
 	}
 	cgroup.KillWhole(groups, until, member)
 }

@@ -42,6 +42,7 @@ func (r *run) work() forensics.Verdict {
 		return forensics.Failed
 	}
 	report := r.end(target)
+	target.removeGroups(report, r.start.Add(r.settings.Deadline-reserve))
 	r.fill(target, report)
 	verdict := verdictOf(report, r.record.Counts, r.config.Mode == config.Observe)
 	switch verdict {

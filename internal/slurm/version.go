@@ -61,6 +61,7 @@ const (
 	CgroupSlice        Change = "CgroupSlice="
 	SlurmdBelowUnit    Change = "slurmd in a group below its unit"
 	SLUIDNamesCgroup   Change = "the job's group is named by SLUID, version 2"
+	SLUIDInTasks       Change = "SLURM_JOB_SLUID in a task's environment"
 	CgroupJobIDPaths   Change = "CgroupJobIdPaths="
 )
 
@@ -84,6 +85,7 @@ var History = []struct {
 	{Version{25, 11, 0}, CgroupSlice, "src/plugins/cgroup/v2/cgroup_v2.c, _set_int_cg_ns"},
 	{Version{25, 11, 3}, SlurmdBelowUnit, "src/plugins/cgroup/v2/cgroup_v2.c, SLURMD_CGROUP"},
 	{Version{26, 5, 0}, SLUIDNamesCgroup, "src/plugins/cgroup/v2/cgroup_v2.c, cgroup_p_step_create"},
+	{Version{26, 5, 0}, SLUIDInTasks, "src/common/env.c"},
 	{Version{26, 5, 2}, CgroupJobIDPaths, "doc/man/man5/cgroup.conf.5"},
 }
 

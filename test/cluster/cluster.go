@@ -182,4 +182,3 @@ func (c *Cluster) Stop() error {
 	c.Dir = ""
 	return err
 }
-
