@@ -130,7 +130,8 @@ func (c *Cluster) NodeState(ctx context.Context, node string) (string, error) {
 }
 
 // Processes returns the living processes whose environment names the job on
-// this cluster, or which are in the job's cgroups here. Zombies do not count.
+// this cluster, or which are in the job's cgroups here. Zombies do not count,
+// nor do Slurm's hooks: they have the job's id in their environment.
 func (c *Cluster) Processes(id int) []int {
 	var found []int
 	names := []string{"job_" + strconv.Itoa(id)}
@@ -164,7 +165,8 @@ func (c *Cluster) runs(pid, id int, names []string) bool {
 	}
 	environ, _ := os.ReadFile(filepath.Join(folder, "environ"))
 	variables := "\x00" + string(environ)
-	return strings.Contains(variables, fmt.Sprintf("\x00SLURM_JOB_ID=%d\x00", id)) &&
+	return !strings.Contains(variables, "\x00SLURM_SCRIPT_CONTEXT=") &&
+		strings.Contains(variables, fmt.Sprintf("\x00SLURM_JOB_ID=%d\x00", id)) &&
 		strings.Contains(variables, "\x00SLURM_CLUSTER_NAME="+c.Name+"\x00")
 }
 
