@@ -25,6 +25,7 @@ import (
 // options is what the command line says.
 type options struct {
 	place  string
+	table  string
 	suites string
 	run    string
 	shell  bool
@@ -35,7 +36,8 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.place, "place", "machine", "where: machine or chroot")
+	flag.StringVar(&o.place, "place", "machine", "where: machine, chroot or host")
+	flag.StringVar(&o.table, "compatibility", "", "no tests: write what they came to so far to this file")
 	flag.StringVar(&o.suites, "suites", "trixie", "which of Debian's suites, with commas between")
 	flag.StringVar(&o.run, "run", "", "only the tests that match, as for go test")
 	flag.BoolVar(&o.shell, "shell", false, "no tests: a shell in the machine")
@@ -52,12 +54,23 @@ func main() {
 }
 
 func (o options) main(ctx context.Context) error {
+	if o.table != "" {
+		results, err := machine.Saved()
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(o.table, []byte(machine.Table(results)), 0o644)
+	}
 	suites, err := machine.ParseSuites(o.suites)
 	if err != nil {
 		return err
 	}
-	if o.place != "machine" && o.place != "chroot" {
-		return fmt.Errorf("-place %q: use machine or chroot", o.place)
+	switch o.place {
+	case "machine", "chroot":
+	case "host":
+		suites = []machine.Suite{{Name: "host"}}
+	default:
+		return fmt.Errorf("-place %q: use machine, chroot or host", o.place)
 	}
 	if os.Getuid() != 0 {
 		return errors.New("only root can build these places and be root in them")
@@ -101,19 +114,21 @@ func (o options) one(ctx context.Context, suite machine.Suite, input machine.Inp
 	name := o.place + " " + suite.Name
 	console := &prefixed{prefix: name + ": "}
 	say := func(format string, values ...any) { fmt.Fprintf(console, format+"\n", values...) }
-	image, err := machine.Build(ctx, suite, say)
-	if err != nil {
-		return err
-	}
 	out := filepath.Join(o.keep, o.place+"-"+suite.Name)
 	if err := os.RemoveAll(out); err != nil {
 		return err
 	}
-	began := time.Now()
-	run := image.Run
-	if o.place == "chroot" {
-		run = image.RunChroot
+	run := machine.RunHost
+	if o.place != "host" {
+		image, err := machine.Build(ctx, suite, say)
+		if err != nil {
+			return err
+		}
+		if run = image.Run; o.place == "chroot" {
+			run = image.RunChroot
+		}
 	}
+	began := time.Now()
 	passed, err := run(ctx, input, o.settings(), out, o.limit, console)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

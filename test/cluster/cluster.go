@@ -133,8 +133,8 @@ func (c *Cluster) waitIdle(ctx context.Context) error {
 		text, err := c.Run(ctx, "sinfo", "-h", "-N", "-o", "%T")
 		return err == nil && strings.Count(text, "idle") == len(c.Nodes) && !strings.Contains(text, "*")
 	})
-	if name := c.ended(); name != "" {
-		return fmt.Errorf("%s has ended at once", name)
+	if trouble := c.ended(); trouble != "" {
+		return errors.New(trouble)
 	}
 	return err
 }

@@ -15,6 +15,7 @@ type daemon struct {
 	command *exec.Cmd
 	unit    string // of systemd, "" for a plain child
 	done    chan struct{}
+	end     error // of the command, once done is closed
 }
 
 // Launch starts another daemon beside those of Slurm, for as long as the
@@ -64,7 +65,7 @@ func (c *Cluster) follow(name, unit string, command *exec.Cmd) error {
 	d := &daemon{name: name, unit: unit, command: command, done: make(chan struct{})}
 	c.daemons = append(c.daemons, d)
 	go func() {
-		_ = command.Wait()
+		d.end = command.Wait()
 		close(d.done)
 	}()
 	return nil
@@ -90,12 +91,13 @@ func (d *daemon) stop() {
 	<-d.done
 }
 
-// ended returns the name of a daemon that is not running any more.
+// ended returns what there is to say about a daemon that is not running any
+// more, "" if all are.
 func (c *Cluster) ended() string {
 	for _, d := range c.daemons {
 		select {
 		case <-d.done:
-			return d.name
+			return fmt.Sprintf("%s has ended at once: %v", d.name, d.end)
 		default:
 		}
 	}

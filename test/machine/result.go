@@ -28,8 +28,9 @@ type Result struct {
 }
 
 var (
-	verdictLine = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): (\S+)`)
-	skipReason  = regexp.MustCompile(`(?m)^ *\S+_test\.go:\d+: (.*)$`)
+	verdictLine = regexp.MustCompile(`^ *--- (PASS|FAIL|SKIP): (\S+)`)
+	nameLine    = regexp.MustCompile(`^=== (?:RUN|CONT|NAME|PAUSE) +(\S+)`)
+	sayingLine  = regexp.MustCompile(`^ +\S+_test\.go:\d+: (.*)$`)
 )
 
 // ReadResult reads what a run left in the folder.
@@ -71,28 +72,35 @@ func ReadResult(dir, place, suite, commit string) (Result, error) {
 }
 
 // count reads the output of a test program run with -test.v. A test whose
-// parts are tests of their own counts by its parts.
+// parts are tests of their own counts by its parts. What a test says comes
+// when it says it, below a line with its name, and its verdict later.
 func (r *Result) count(text string) {
-	verdicts := verdictLine.FindAllStringSubmatchIndex(text, -1)
+	verdicts, said := map[string]string{}, map[string]string{}
 	var names []string
-	for _, at := range verdicts {
-		names = append(names, text[at[4]:at[5]])
+	current := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if found := nameLine.FindStringSubmatch(line); found != nil {
+			current = found[1]
+		} else if found := verdictLine.FindStringSubmatch(line); found != nil {
+			current = found[2]
+			names = append(names, current)
+			verdicts[current] = found[1]
+		} else if found := sayingLine.FindStringSubmatch(line); found != nil {
+			said[current] = found[1]
+		}
 	}
-	for n, at := range verdicts {
-		if hasParts(names, names[n]) {
+	for _, name := range names {
+		if hasParts(names, name) {
 			continue
 		}
-		switch text[at[2]:at[3]] {
+		switch verdicts[name] {
 		case "PASS":
 			r.Passed++
 		case "FAIL":
 			r.Failed++
 		case "SKIP":
-			reason := "not said"
-			if found := skipReason.FindStringSubmatch(text[at[1]:min(len(text), at[1]+400)]); found != nil {
-				reason = found[1]
-			}
-			r.Skipped[names[n]] = reason
+			r.Skipped[name] = said[name]
 		}
 	}
 }
