@@ -51,7 +51,7 @@ func tree(t *testing.T, mount Mount, folders ...string) Group {
 	group := Group{Path: top, Version: mount.Version, Freezer: mount.Version == 1}
 	t.Cleanup(func() {
 		for range 50 {
-			if r := Remove(group, false, soon()); r.Gone {
+			if r := Remove(group, nil, soon()); r.Gone {
 				return
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -159,12 +159,12 @@ func TestRemoveLeavesWhatIsInUse(t *testing.T) {
 	eachHierarchy(t, func(t *testing.T, mount Mount) {
 		group := tree(t, mount, "/step_0/user/task_0/nested/deep", "/step_0/slurm", "/extra/in use/below", "/extra/empty")
 		live(t, group.Path+"/extra/in use")
-		got := Remove(group, true, soon())
+		got := Remove(group, IsSlurms, soon())
 		want := Removal{Path: group.Path, Removed: 4, Gone: false}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error("what is not Slurm's:", diff)
 		}
-		got = Remove(group, false, soon())
+		got = Remove(group, nil, soon())
 		want.Removed = 4
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error("all that is empty:", diff)

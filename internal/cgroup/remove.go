@@ -17,21 +17,24 @@ type Removal struct {
 // Remove removes the group and all below it that nobody uses, from the
 // deepest up. The last slurmstepd of a job does that with the folders Slurm
 // made; what somebody else made inside makes it fail, and nobody tries again
-// (src/plugins/cgroup/common/cgroup_common.c, common_cgroup_delete). The
+// (src/plugins/cgroup/common/cgroup_common.c, common_cgroup_delete). A
+// slurmstepd that is still at it finds nothing to remove, which it takes for
+// success. The
 // kernel refuses to remove a group that has a process or a group in it
 // (cgroup-v2.rst, "Organizing Processes and Threads"), so none in use can go.
 //
-// With foreign only folders that Slurm does not make are removed: a
-// slurmstepd that is still there wants to remove its own.
-func Remove(group Group, foreign bool, until time.Time) Removal {
+// A folder for which keep is true stays, and with it those above. keep gets
+// the path from the job's folder on, which is "" for that itself; nil keeps
+// nothing.
+func Remove(group Group, keep func(below string) bool, until time.Time) Removal {
 	r := Removal{Path: group.Path}
-	r.Gone = r.remove(group.Path, "", 0, foreign, until)
+	r.Gone = r.remove(group.Path, "", 0, keep, until)
 	return r
 }
 
 // remove returns whether the folder is gone. below is its path from the job's
 // folder on.
-func (r *Removal) remove(path, below string, depth int, foreign bool, until time.Time) bool {
+func (r *Removal) remove(path, below string, depth int, keep func(string) bool, until time.Time) bool {
 	names, err := linux.Folders(path)
 	if err != nil {
 		return linux.Gone(err)
@@ -41,9 +44,9 @@ func (r *Removal) remove(path, below string, depth int, foreign bool, until time
 		if depth >= maxDepth || !time.Now().Before(until) {
 			return false
 		}
-		empty = r.remove(path+"/"+name, below+"/"+name, depth+1, foreign, until) && empty
+		empty = r.remove(path+"/"+name, below+"/"+name, depth+1, keep, until) && empty
 	}
-	if !empty || foreign && IsSlurms(below) {
+	if !empty || keep != nil && keep(below) {
 		return false
 	}
 	err = linux.RemoveFolder(path)

@@ -98,6 +98,9 @@ func NewScanner(fs proc.FS, scope Scope, rules Rules, mounts []cgroup.Mount, sel
 	return s, nil
 }
 
+// OwnPlace returns where the hook itself is.
+func (s *Scanner) OwnPlace() cgroup.Place { return cgroup.PlaceOf(s.own) }
+
 // Groups returns the job's groups as they are now.
 func (s *Scanner) Groups() []cgroup.Group { return cgroup.Find(s.mounts, s.Scope.Job, s.own) }
 

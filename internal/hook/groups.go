@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"strings"
 	"time"
 
 	"lastcall/internal/cgroup"
@@ -9,10 +10,9 @@ import (
 	"lastcall/pkg/reaper"
 )
 
-// stumble is how long a slurmstepd that could not remove the job's groups is
-// given for its next try: it tries once a second while they are in use
-// (src/plugins/cgroup/common/cgroup_common.c, common_cgroup_delete).
-const stumble = 1200 * time.Millisecond
+// ending is how long a slurmstepd that is about to end is waited for, once it
+// is known that it could not remove the job's groups.
+const ending = 1200 * time.Millisecond
 
 // removeGroups removes the empty groups the job left on this node, which
 // nobody else would do. Only root's hook at the end of the job does so, and
@@ -25,21 +25,35 @@ func (t *target) removeGroups(report reaper.Report, until time.Time) {
 	if len(groups) == 0 {
 		return
 	}
-	// While Slurm's own programs are there, what they made is theirs to
-	// remove; with RunInJob that includes the place the hook is in.
-	foreign := t.stepd || t.run.record.RunInJob
-	total := t.removeOnce(groups, foreign, until)
-	if foreign && total > 0 && !t.run.record.RunInJob {
-		t.afterSlurm(groups, earlier(until, time.Now().Add(stumble)))
+	switch {
+	case t.run.record.RunInJob:
+		t.removeOnce(groups, ownStep(t.scanner.OwnPlace().Step), until)
+	case t.stepd:
+		// It may be one that ends, or that of another run of this job id that
+		// begins: what Slurm makes is its own business for now.
+		if t.removeOnce(groups, cgroup.IsSlurms, until) > 0 {
+			t.afterSlurm(groups, earlier(until, time.Now().Add(ending)))
+		}
+	default:
+		t.removeOnce(groups, nil, until)
 	}
 }
 
-// afterSlurm waits until the slurmstepd has removed what is its own, now that
-// nothing hinders it, and does it if it has given up already.
+// ownStep keeps what the slurmstepd above the hook will remove when the hook
+// has ended: the folders of its step, and the job's own.
+func ownStep(step string) func(below string) bool {
+	return func(below string) bool {
+		folder, _, _ := strings.Cut(strings.TrimPrefix(below, "/"), "/")
+		return cgroup.IsSlurms(below) && (below == "" || folder == "step_"+step)
+	}
+}
+
+// afterSlurm waits for the end of the slurmstepd, which had failed to remove
+// the job's groups, and removes what is left of them.
 func (t *target) afterSlurm(groups []cgroup.Group, until time.Time) {
 	for time.Now().Before(until) && len(t.scanner.Groups()) > 0 {
 		if result, err := t.scanner.Look(until); err == nil && !result.Stepd && !result.LiveStep {
-			t.removeOnce(groups, false, until)
+			t.removeOnce(groups, nil, until)
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -48,10 +62,10 @@ func (t *target) afterSlurm(groups []cgroup.Group, until time.Time) {
 
 // removeOnce removes what can be removed now, notes it in the record, and
 // returns how many folders that were.
-func (t *target) removeOnce(groups []cgroup.Group, foreign bool, until time.Time) int {
+func (t *target) removeOnce(groups []cgroup.Group, keep func(below string) bool, until time.Time) int {
 	total := 0
 	for _, group := range groups {
-		removal := cgroup.Remove(group, foreign, until)
+		removal := cgroup.Remove(group, keep, until)
 		total += removal.Removed
 		if removal.Removed > 0 {
 			t.run.record.Groups = append(t.run.record.Groups, forensics.Group{

@@ -143,14 +143,14 @@ func innocents(s *site) {
 // shell in it is the user's own and stays.
 func TestTheShellOfAnAllocationLives(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, cluster.Options{}, "")
+	const id = 7000
+	s := newSite(t, cluster.Options{FirstJob: id}, "")
 	out := s.folder(nobody)
 	command := s.Command(t.Context(), nobody, nil, "salloc", s.bin+"/misbehave", "-term", "ignore", "-ready", out+"/ready")
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	shell := s.ready(out+"/ready", 1)[0]
-	id := 1
 	if err := s.WaitState(t.Context(), id, "RUNNING"); err != nil {
 		t.Fatal(err)
 	}

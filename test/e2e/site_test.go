@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +62,9 @@ type site struct {
 	seen int // bytes of the log that were read
 }
 
+// firstJob is the number of the last cluster's first job.
+var firstJob atomic.Int32
+
 // newSite starts a cluster; toml is what lastcall.toml says besides the path
 // of the log.
 func newSite(t *testing.T, options cluster.Options, toml string) *site {
@@ -82,6 +86,10 @@ func newSite(t *testing.T, options cluster.Options, toml string) *site {
 		t.Fatal(err)
 	}
 	options.Epilog, options.TaskEpilog = s.bin+"/epilog", s.bin+"/taskepilog"
+	if options.FirstJob == 0 {
+		// One job id belongs to one job on this host, as it does elsewhere.
+		options.FirstJob = int(firstJob.Add(1000))
+	}
 	if s.Cluster, err = cluster.Start(t.Context(), options); err != nil {
 		t.Fatal(err)
 	}
