@@ -123,9 +123,10 @@ func innocents(s *site) {
 		}
 	}
 	want := map[string]int{"no-task": 1, "other-cluster": 2, "other-run": 1, "other-job": 1}
-	if s.Place.Version.Has(slurm.SLUIDInTasks) {
-		// There each task names its run, and that tells first.
-		want = map[string]int{"no-task": 1, "other-cluster": 2, "other-run": 1}
+	if s.Place.Version.Has(slurm.StartInEpilog) {
+		// There a task also tells when its job has started: that differs first,
+		// unless both did in one second.
+		delete(want, "other-job")
 	}
 	for reason, least := range want {
 		if spared[reason] < least {
