@@ -178,11 +178,13 @@ func TestRemoveLeavesWhatIsInUse(t *testing.T) {
 func TestThaw(t *testing.T) {
 	eachHierarchy(t, func(t *testing.T, mount Mount) {
 		group := tree(t, mount, "/frozen/inner", "/awake")
-		file, word := "/cgroup.freeze", "1"
+		file, word, waken := "/cgroup.freeze", "1", "0"
 		if mount.Version == 1 {
-			file, word = "/freezer.state", "FROZEN"
+			file, word, waken = "/freezer.state", "FROZEN", "THAWED"
 		}
 		pid := live(t, group.Path+"/frozen/inner")
+		// Whatever Thaw does: a frozen process never ends.
+		t.Cleanup(func() { _ = os.WriteFile(group.Path+"/frozen"+file, []byte(waken), 0) })
 		if err := os.WriteFile(group.Path+"/frozen"+file, []byte(word), 0); err != nil {
 			t.Fatal(err)
 		}

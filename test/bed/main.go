@@ -42,7 +42,7 @@ func main() {
 	flag.StringVar(&o.run, "run", "", "only the tests that match, as for go test")
 	flag.BoolVar(&o.shell, "shell", false, "no tests: a shell in the machine")
 	flag.StringVar(&o.keep, "keep", "", "folder for the logs of each place; the default is in the cache")
-	flag.DurationVar(&o.limit, "limit", 20*time.Minute, "the most a place may take")
+	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "the most a place may take")
 	flag.IntVar(&o.lanes, "lanes", 2, "so many places at a time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
