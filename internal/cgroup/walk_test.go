@@ -110,7 +110,7 @@ func TestEveryLayoutIsReadBack(t *testing.T) {
 	if rows != 2*len(layouts) {
 		t.Errorf("%d paths for %d layouts", rows, len(layouts))
 	}
-	if found := (layouts[len(layouts)-1]).paths(slurm.Job{ID: 1}); found != nil {
+	if found := layouts[len(layouts)-1].paths(slurm.Job{ID: 1}); found != nil {
 		t.Errorf("a job without a SLUID is looked for at %v", found)
 	}
 }

@@ -13,7 +13,12 @@ func TestParseVersion(t *testing.T) {
 		{"slurm-wlm 24.11.5\n", "24.11.5"},
 		{"slurm 26.05.0-0rc1", "26.05.0"},
 		{"slurm 20.11.9", "20.11.9"},
-		{"slurm", ""}, {"", ""}, {"slurm 24.11", ""}, {"slurm 24.x.1", ""}, {"slurm 24.-1.1", ""}, {"slurm 1.2.3.4", ""},
+		{"slurm", ""},
+		{"", ""},
+		{"slurm 24.11", ""},
+		{"slurm 24.x.1", ""},
+		{"slurm 24.-1.1", ""},
+		{"slurm 1.2.3.4", ""},
 	}
 	for _, test := range tests {
 		got, err := ParseVersion(test.text)
