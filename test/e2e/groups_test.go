@@ -33,6 +33,7 @@ func arrangements() []arrangement {
 		{name: "Contain", options: conf("PrologFlags=Contain")},
 		{name: "RunInJob", options: conf("PrologFlags=RunInJob"), needs: slurm.RunInJob},
 		{name: "RunInJob, task plugin", options: cluster.Options{TaskPlugin: "cgroup", Conf: []string{"PrologFlags=RunInJob"}}, needs: slurm.RunInJob},
+		{name: "RunInJob, from a script", options: cluster.Options{Epilog: "epilog.sh", Conf: []string{"PrologFlags=RunInJob"}}, needs: slurm.RunInJob},
 		{name: "slurmd started by hand", options: cluster.Options{ByHand: true}, v2: true},
 		{name: "IgnoreSystemd", options: cluster.Options{ByHand: true, Cgroup: []string{"IgnoreSystemd=yes"}}, v2: true},
 		{name: "CgroupSlice", options: cluster.Options{Cgroup: []string{"CgroupSlice=lastcall.slice"}}, needs: slurm.CgroupSlice, v2: true},

@@ -65,7 +65,8 @@ type site struct {
 // firstJob is the number of the last cluster's first job.
 var firstJob atomic.Int32
 
-// newSite starts a cluster; toml is what lastcall.toml says besides the path
+// newSite starts a cluster; options.Epilog is the name of the program, "epilog" if
+// empty; toml is what lastcall.toml says besides the path
 // of the log.
 func newSite(t *testing.T, options cluster.Options, toml string) *site {
 	t.Helper()
@@ -85,7 +86,15 @@ func newSite(t *testing.T, options cluster.Options, toml string) *site {
 	if err := os.WriteFile(filepath.Join(s.bin, "lastcall.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	options.Epilog, options.TaskEpilog = s.bin+"/epilog", s.bin+"/taskepilog"
+	// A site may run it from a script of its own.
+	script := "#!/bin/sh\n" + s.bin + "/epilog\nstatus=$?\nexit $status\n"
+	if err := os.WriteFile(filepath.Join(s.bin, "epilog.sh"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if options.Epilog == "" {
+		options.Epilog = "epilog"
+	}
+	options.Epilog, options.TaskEpilog = s.bin+"/"+options.Epilog, s.bin+"/taskepilog"
 	if options.FirstJob == 0 {
 		// One job id belongs to one job on this host, as it does elsewhere.
 		options.FirstJob = int(firstJob.Add(1000))
