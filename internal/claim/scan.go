@@ -40,13 +40,14 @@ type Spared struct {
 type Result struct {
 	Claimed  []Claimed
 	Spared   []Spared
-	LiveStep bool // a slurmstepd of this very job still has processes here
-	Restless bool // processes of the job's user vanished while they were read
+	LiveStep bool  // a slurmstepd of this very job still has processes here
+	Stepd    bool  // a slurmstepd of this very job is there
+	Restless bool  // processes of the job's user vanished while they were read
+	Unread   error // the last reason why something of a process could not be read, nil if none
 	// Stepds, with Scope.Ending, are the living slurmstepd that name the job:
 	// of the run that was told to end, of its next run, or of another node of
 	// this host.
 	Stepds []proc.Key
-	Unread error // the last reason why something of a process could not be read, nil if none
 }
 
 // Scanner looks for the processes of one job again and again. What does not
@@ -103,6 +104,9 @@ func NewScanner(fs proc.FS, scope Scope, rules Rules, mounts []cgroup.Mount, sel
 	return s, nil
 }
 
+// OwnPlace returns where the hook itself is.
+func (s *Scanner) OwnPlace() cgroup.Place { return cgroup.PlaceOf(s.own) }
+
 // Groups returns the job's groups as they are now.
 func (s *Scanner) Groups() []cgroup.Group { return cgroup.Find(s.mounts, s.Scope.Job, s.own) }
 
@@ -145,7 +149,9 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]link{}, leaders: map[int]bool{},
 	}
 	for _, group := range s.Groups() {
-		cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
+		// Who is counted by the kernel and on no list may be on the next one.
+		sure := cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
+		l.restless = l.restless || !sure
 	}
 	if len(l.members) == 0 && s.nobody() {
 		return Result{}, nil

@@ -45,6 +45,7 @@ func (r *run) work() forensics.Verdict {
 	}
 	defer job.Scanner.Aside.Close()
 	report := r.end(job)
+	r.removeGroups(job, report, r.until().Add(-reserve))
 	job.Fill(report, r.until())
 	verdict := verdictOf(report, r.record.Counts, r.config.Mode == config.Observe)
 	switch verdict {

@@ -131,7 +131,7 @@ func TestEachName(t *testing.T) {
 func FuzzEachEntry(f *testing.F) {
 	f.Add([]byte("12345678" + "12345678" + "\x18\x00" + "\x08" + "name\x00"))
 	f.Fuzz(func(t *testing.T, entries []byte) {
-		eachEntry(entries, func(name []byte) bool {
+		eachEntry(entries, func(name []byte, _ byte) bool {
 			if len(name) > len(entries) || strings.Contains(string(name), "\x00") {
 				t.Errorf("%q", name)
 			}
