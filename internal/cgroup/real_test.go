@@ -15,8 +15,6 @@ import (
 	"github.com/containerd/cgroups/v3/cgroup1"
 	"github.com/containerd/cgroups/v3/cgroup2"
 	"github.com/google/go-cmp/cmp"
-
-	"lastcall/internal/proc"
 )
 
 // eachHierarchy runs the test on every hierarchy this machine has and a job's
