@@ -65,6 +65,7 @@ func TestVetoes(t *testing.T) {
 		"own-table":     {[]string{"own-table"}, Device, `"/dev/fuse"`},
 		"worker-thread": {[]string{"worker-thread"}, Running, "is running"},
 		"zombie-worker": {[]string{"zombie-worker"}, Running, "is running"},
+		"zombie-holder": {[]string{"zombie-holder"}, Device, `"/dev/fuse"`},
 		"stopped":       {[]string{"stopped"}, Stopped, "stopped"},
 		"named-pipe":    {[]string{"named-pipe", fifo}, BusyCall, "no pipe, socket or event"},
 	} {
@@ -108,12 +109,15 @@ func TestPipeToOutside(t *testing.T) {
 	}
 	defer read.Close()
 	defer write.Close()
-	waiting := exec.Command(play, "inherited", "3")
-	waiting.ExtraFiles = []*os.File{read}
-	keys := stageBy(t, waiting)
 	r := New(proc.Default)
-	vetoedFor(t, r, keys, Outside, "may be waiting for a pipe it reads from")
-	idle(t, r, keys, os.Getpid())
+	var keys []proc.Key
+	for _, role := range []string{"inherited", "polls-inherited"} {
+		waiting := exec.Command(play, role, "3")
+		waiting.ExtraFiles = []*os.File{read}
+		keys = stageBy(t, waiting)
+		vetoedFor(t, r, keys, Outside, "may be waiting for a pipe it reads from")
+		idle(t, r, keys, os.Getpid())
+	}
 
 	// One that nobody waits for is still a way out, as long as somebody has it.
 	holding := exec.Command("sleep", "60")
