@@ -20,8 +20,8 @@ type Reader struct {
 	fs     proc.FS
 	buffer []byte
 	names  []byte
-	answer chan struct{} // closed when the last question about sockets came back
-	naps   int           // how often Look may still wait for a thread to fall asleep
+	late   chan answer // of a question about sockets that was not waited for any longer
+	naps   int         // how often Look may still wait for a thread to fall asleep
 }
 
 // New makes a reader of the processes below fs.
