@@ -110,6 +110,7 @@ func (r *run) end(t *target) reaper.Report {
 	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
 		return reaper.Report{Looks: 1, Hold: first.Hold}
 	}
+	asked := r.interruptible()
 	began = time.Now()
 	t.findLocks(until)
 	r.record.Phases.Locks = time.Since(began)
@@ -122,7 +123,6 @@ func (r *run) end(t *target) reaper.Report {
 		return reaper.Report{Err: err, Looks: 1}
 	}
 	defer kernel.Free()
-	asked := r.interruptible()
 	t.first = &first
 	began = time.Now()
 	report := reaper.Reap(asked, reaper.Ladder{
