@@ -13,7 +13,7 @@ import (
 // a signal drains the node. What takes longer than milliseconds listens; see
 // interruptible. To listen from the start would cost each run a quarter more.
 func standFirm() {
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGHUP)
 }
 
 // interruptible returns a context that ends when somebody asks the hook to
