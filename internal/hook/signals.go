@@ -10,9 +10,10 @@ import (
 // standFirm keeps a hook alive when whoever reads its output is gone, since a
 // job's standard error may be a closed pipe, and when it is told to end while
 // it is about to find out whether there is anything to do: a hook that dies of
-// a signal drains the node. What takes longer listens; see interruptible.
+// a signal drains the node. What takes longer than milliseconds listens; see
+// interruptible. To listen from the start would cost each run a quarter more.
 func standFirm() {
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGHUP)
 }
 
 // interruptible returns a context that ends when somebody asks the hook to

@@ -124,6 +124,7 @@ func (r *run) end(t *target.Target) reaper.Report {
 	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
 		return reaper.Report{Looks: 1, Hold: first.Hold}
 	}
+	asked := r.interruptible()
 	began = time.Now()
 	t.FindLocks(until)
 	r.record.Phases.Locks = time.Since(began)
@@ -136,7 +137,6 @@ func (r *run) end(t *target.Target) reaper.Report {
 		return reaper.Report{Err: err, Looks: 1}
 	}
 	defer kernel.Free()
-	asked := r.interruptible()
 	t.Keep(first)
 	began = time.Now()
 	report := reaper.Reap(asked, reaper.Ladder{

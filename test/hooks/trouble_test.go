@@ -224,19 +224,24 @@ func TestInterruptedAtTheStart(t *testing.T) {
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// From when on it ignores SIGHUP, signal 1.
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
-			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
-			_, ignored, _ := strings.Cut(string(status), "SigIgn:\t")
-			if mask, _ := strconv.ParseUint(ignored[:min(16, len(ignored))], 16, 64); err != nil || mask&1 != 0 {
-				break
-			}
-		}
+		untilIgnored(command.Process.Pid, syscall.SIGHUP, true)
 		for range 3 {
 			_ = command.Process.Signal(syscall.SIGTERM)
 		}
 		if err := command.Wait(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// untilIgnored waits until the process ignores the signal, or does not.
+func untilIgnored(pid int, signal syscall.Signal, want bool) {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, ignored, _ := strings.Cut(string(status), "SigIgn:\t")
+		mask, _ := strconv.ParseUint(ignored[:min(16, len(ignored))], 16, 64)
+		if err != nil || mask&(1<<(signal-1)) != 0 == want {
+			return
 		}
 	}
 }
@@ -249,7 +254,9 @@ func TestInterrupted(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond)
+	untilIgnored(command.Process.Pid, syscall.SIGHUP, true)
+	untilIgnored(command.Process.Pid, syscall.SIGTERM, false)
+	time.Sleep(100 * time.Millisecond)
 	start := time.Now()
 	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
