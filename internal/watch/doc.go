@@ -41,6 +41,7 @@ const (
 	pulse = 30 * time.Second
 	// sweep is how often it looks for further ones on this host.
 	sweep = 5 * time.Minute
-	// search is how often it looks while it knows none.
+	// search is how often it looks while it knows none, or another service
+	// serves one.
 	search = 10 * time.Second
 )

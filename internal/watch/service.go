@@ -11,6 +11,7 @@ import (
 	"lastcall/internal/controller"
 	"lastcall/internal/hook"
 	"lastcall/internal/linux"
+	"lastcall/internal/note"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/slurm/spool"
@@ -100,6 +101,11 @@ func (s *Service) pause(now time.Time) time.Duration {
 
 // rhythm is how often the slurmds are looked after.
 func (s *Service) rhythm() time.Duration {
+	for _, n := range s.nodes {
+		if n.lock == nil {
+			return search
+		}
+	}
 	if len(s.nodes) == 0 {
 		return search
 	}
@@ -205,6 +211,9 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 			continue
 		}
 		n.dirty = false
+		if n.fresh {
+			s.sweepNotes(n)
+		}
 		over, err := n.refresh(now)
 		if err != nil && !linux.Gone(err) {
 			s.Log(err.Error())
@@ -219,6 +228,21 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 		s.reader.Forget()
 	case s.busy() > 0 && (had == 0 || !now.Before(s.next)):
 		s.look(ctx, now)
+	}
+}
+
+// sweepNotes removes what a service before this one left for users.
+func (s *Service) sweepNotes(n *node) {
+	live := map[uint32]bool{}
+	steps, err := spool.Steps(n.SpoolDir, n.Node)
+	for _, step := range steps {
+		live[step.Job] = true
+	}
+	if err == nil {
+		err = note.Sweep(s.Notes, n.Node, func(job uint32) bool { return live[job] })
+	}
+	if err != nil {
+		s.Log(err.Error())
 	}
 }
 

@@ -26,7 +26,7 @@ type living struct {
 // ready waits until so many processes said they are ready, and returns them.
 func (s *site) ready(path string, n int) []living {
 	s.t.Helper()
-	for end := time.Now().Add(cluster.Patiently(20 * time.Second)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(cluster.Patiently(60 * time.Second)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		text, _ := os.ReadFile(path)
 		if strings.Count(string(text), "\n") < n {
 			continue
