@@ -37,6 +37,7 @@ type Service struct {
 	results chan func()
 	working int // questions and ends that are under way
 	next    time.Time
+	settled time.Time // when events were last gathered
 	checked time.Time
 	swept   time.Time
 }
@@ -68,8 +69,7 @@ func (s *Service) Run(ctx context.Context) error {
 			return err
 		}
 		if happened && s.busy() == 0 {
-			// Most jobs end by themselves within moments: one look at all.
-			time.Sleep(settling)
+			time.Sleep(s.settling(time.Now()))
 		}
 		if err := s.notify.Drain(s.event); err != nil {
 			return err
@@ -79,6 +79,17 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.finish()
 	return nil
+}
+
+// settling is how long events are gathered: most jobs end by themselves within
+// moments, and one look serves them all.
+func (s *Service) settling(now time.Time) time.Duration {
+	pause := calm
+	if now.Sub(s.settled) < hurry {
+		pause = crowded
+	}
+	s.settled = now.Add(pause)
+	return pause
 }
 
 // busy counts the jobs that were told to end.
@@ -92,6 +103,11 @@ func (s *Service) busy() int {
 
 // pause is how long nothing needs to be done.
 func (s *Service) pause(now time.Time) time.Duration {
+	for _, n := range s.nodes {
+		if n.dirty && n.folder >= 0 {
+			return 0
+		}
+	}
 	until := s.checked.Add(s.rhythm())
 	if s.busy() > 0 && s.next.Before(until) {
 		until = s.next

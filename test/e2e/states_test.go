@@ -68,7 +68,7 @@ func (w *watched) waysToEnd() map[string]string {
 		"CANCELLED":     w.begin("deaf.sh", 3, []string{"-w" + w.Nodes[0]}),
 		"OUT_OF_MEMORY": w.begin("memory.sh", 1, []string{"-w" + w.Nodes[0], "-n2", "--mem=100"}),
 		"PREEMPTED":     w.begin("deaf.sh", 3, []string{"-w" + w.Nodes[1], "-plow"}),
-		"NODE_FAIL":     w.begin("wide.sh", 2, []string{"-w" + w.Nodes[0] + "," + w.Nodes[2], "-N2"}),
+		"NODE_FAIL":     w.begin("wide.sh", 2, []string{"-w" + w.Nodes[0] + "," + w.Nodes[2], "-N2", "--no-requeue"}),
 	}
 	do("scancel", strconv.Itoa(list["CANCELLED"].id))
 	do("scontrol", "update", "NodeName="+w.Nodes[2], "State=DOWN", "Reason=test")
@@ -79,7 +79,6 @@ func (w *watched) waysToEnd() map[string]string {
 	for name, j := range list {
 		ends[name] = w.finalState(j.id, 3*time.Minute)
 	}
-	do("scontrol", "update", "NodeName="+w.Nodes[2], "State=RESUME")
 	return ends
 }
 
