@@ -32,7 +32,7 @@ func TestWhoIsToldToEnd(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	// A signal is no end.
-	run(t, c, "scancel", "--signal=TERM", "--full", strconv.Itoa(ends))
+	run(t, c, "scancel", "--signal=TERM", "--batch", strconv.Itoa(ends))
 	waitFor(t, "the signal", func() bool { return strings.Contains(c.Output(ends), "asked") })
 	run(t, c, "scancel", strconv.Itoa(lives))
 	waitFor(t, "the file", func() bool { return n.told(lives) })
