@@ -235,7 +235,7 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 		record.facts.SlurmsOwn = s.slurmsExecutable(stat.PID, stat.Comm)
 		if record.facts.SlurmsOwn && stat.Comm == "slurmstepd" {
 			// Cut off or not to be read, it still is some job's: job 0.
-			line, _ := s.FS.CommandLine(stat.PID, s.buffer)
+			line := s.arguments(stat)
 			record.title, _ = slurm.ParseTitle(line)
 			record.titled = !bytes.Contains(line, []byte("\x00infinity"))
 		}
@@ -245,6 +245,16 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 	}
 	s.facts[stat.Key()] = record
 	return record
+}
+
+// arguments reads the arguments of a slurmstepd, aside if it is stuck itself.
+func (s *Scanner) arguments(stat proc.Stat) []byte {
+	if stat.State != 'D' {
+		line, _ := s.FS.CommandLine(stat.PID, s.buffer)
+		return line
+	}
+	line, _ := s.Aside.One(aside.Subject{PID: stat.PID, Stuck: true}, aside.Arguments, time.Now().Add(readLimit))
+	return line
 }
 
 // isSlurmName says whether a name is that of a program of Slurm that may sit
