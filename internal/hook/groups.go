@@ -21,10 +21,10 @@ func (t *target) removeGroups(report reaper.Report, until time.Time) {
 	if t.run.name != Epilog || t.run.config.Mode != config.Enforce || report.Hold != "" || report.Err != nil {
 		return
 	}
-	groups := t.scanner.Groups()
-	if len(groups) == 0 {
-		return
+	if !t.scanner.HadGroups() {
+		return // most often: Slurm has removed them
 	}
+	groups := t.scanner.Groups()
 	switch {
 	case t.run.record.RunInJob:
 		t.removeOnce(groups, ownStep(t.scanner.OwnPlace().Step), until)
