@@ -62,6 +62,7 @@ type Scanner struct {
 	parents  map[int]bool // the hook's own ancestors
 	own      []byte       // text of /proc/self/cgroup
 	mounts   []cgroup.Mount
+	groups   []cgroup.Group // as of the last look
 	facts    map[proc.Key]*known
 	sessions sessions
 	foreign  map[proc.Key]bool // root's processes that are nobody else's in truth
@@ -103,6 +104,9 @@ func NewScanner(fs proc.FS, scope Scope, rules Rules, mounts []cgroup.Mount, sel
 	}
 	return s, nil
 }
+
+// HadGroups says whether the last look found any group of the job.
+func (s *Scanner) HadGroups() bool { return len(s.groups) > 0 }
 
 // OwnPlace returns where the hook itself is.
 func (s *Scanner) OwnPlace() cgroup.Place { return cgroup.PlaceOf(s.own) }
@@ -148,7 +152,8 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 		members: map[int]bool{}, relatives: map[int]*relative{},
 		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]link{}, leaders: map[int]bool{},
 	}
-	for _, group := range s.Groups() {
+	s.groups = s.Groups()
+	for _, group := range s.groups {
 		// Who is counted by the kernel and on no list may be on the next one.
 		sure := cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
 		l.restless = l.restless || !sure

@@ -22,10 +22,10 @@ func (r *run) removeGroups(t *target.Target, report reaper.Report, until time.Ti
 	if r.name != Epilog || r.config.Mode != config.Enforce || report.Hold != "" || report.Err != nil {
 		return
 	}
-	groups := t.Scanner.Groups()
-	if len(groups) == 0 {
-		return
+	if !t.Scanner.HadGroups() {
+		return // most often: Slurm has removed them
 	}
+	groups := t.scanner.Groups()
 	switch {
 	case r.record.RunInJob:
 		r.removeOnce(groups, ownStep(t.Scanner.OwnPlace().Step), until)
