@@ -25,7 +25,7 @@ func (r *run) removeGroups(t *target.Target, report reaper.Report, until time.Ti
 	if !t.Scanner.HadGroups() {
 		return // most often: Slurm has removed them
 	}
-	groups := t.scanner.Groups()
+	groups := t.Scanner.Groups()
 	switch {
 	case r.record.RunInJob:
 		r.removeOnce(groups, ownStep(t.Scanner.OwnPlace().Step), until)
