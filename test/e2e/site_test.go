@@ -34,7 +34,7 @@ var programs = sync.OnceValues(func() (string, error) {
 		return dir, err
 	}
 	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/",
-		"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/lastcall", "lastcall/test/misbehave")
+		"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/lastcall", "lastcall/test/misbehave", "lastcall/test/slowfs")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	if err != nil {

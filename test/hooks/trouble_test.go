@@ -224,7 +224,7 @@ func TestInterruptedAtTheStart(t *testing.T) {
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		untilIgnored(command.Process.Pid, syscall.SIGHUP, true)
+		untilIgnored(command.Process.Pid, syscall.SIGPIPE, true)
 		for range 3 {
 			_ = command.Process.Signal(syscall.SIGTERM)
 		}
@@ -254,7 +254,7 @@ func TestInterrupted(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	untilIgnored(command.Process.Pid, syscall.SIGHUP, true)
+	untilIgnored(command.Process.Pid, syscall.SIGPIPE, true)
 	untilIgnored(command.Process.Pid, syscall.SIGTERM, false)
 	time.Sleep(100 * time.Millisecond)
 	start := time.Now()
