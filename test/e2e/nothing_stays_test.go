@@ -156,7 +156,7 @@ func noSleepers(t *testing.T, s *site, id int, out string) {
 	for _, path := range entries {
 		var status syscall.Stat_t
 		text, _ := os.ReadFile(path)
-		if string(text) == "sleep\x001000\x00" && syscall.Stat(filepath.Dir(path), &status) == nil && status.Uid == nobody {
+		if string(text) == out+"\x001000\x00" && syscall.Stat(filepath.Dir(path), &status) == nil && status.Uid == nobody {
 			environ, _ := os.ReadFile(filepath.Dir(path) + "/environ")
 			if len(environ) == 0 {
 				t.Errorf("%s, without an environment, is still there", path)
