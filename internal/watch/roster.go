@@ -109,7 +109,7 @@ func (r *roster) visit(pid int) {
 
 // meet reads what stays true of a process.
 func (r *roster) meet(stat proc.Stat) *person {
-	p := &person{stat: stat}
+	p := &person{stat: stat, place: cgroup.Place{UID: -1, Task: -1}}
 	status, err := r.fs.Status(stat.PID, r.buffer)
 	if err != nil {
 		return p
