@@ -19,7 +19,7 @@ func cast() *roster {
 	r := newRoster("/nowhere")
 	stepd := func(pid int, job uint32, socket string) *person {
 		return &person{
-			stat: proc.Stat{PID: pid, Parent: 1, Comm: "slurmstepd", State: 'S', Threads: 1, Start: 1, Session: pid},
+			stat:    proc.Stat{PID: pid, Parent: 1, Comm: "slurmstepd", State: 'S', Threads: 1, Start: 1, Session: pid},
 			isStepd: true, title: slurm.Title{Job: job, Step: "0"}, socket: socket,
 			place: cgroup.Place{UID: -1, Task: -1}, read: true,
 		}
