@@ -35,7 +35,8 @@ type job struct {
 	notBefore time.Time // no question before
 	leader    uint32    // of a het job: whom to ask for to hear of all components
 	ending    bool
-	ended     *ended // what was done
+	ended     *ended    // what was done
+	gone      time.Time // when its steps were gone, if that was while it was being ended
 }
 
 // ended is what an end did.
