@@ -245,7 +245,10 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 	case s.busy() == 0 && had > 0:
 		s.roster.forget()
 		s.reader.Forget()
-	case s.busy() > 0 && (had == 0 || !now.Before(s.next)):
+	case s.busy() > 0 && had == 0:
+		// Most are gone before it is worth a look at the whole node.
+		s.next = now.Add(calm)
+	case s.busy() > 0 && !now.Before(s.next):
 		s.look(ctx, now)
 	}
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -21,16 +22,17 @@ type watched struct {
 	*site
 	service *exec.Cmd
 	said    *bytes.Buffer
+	quiet   bool // does not log every look: for measuring
 }
 
 // killWait is long, as on a real cluster: whoever waits for it is noticed.
 const killWait = 30 * time.Second
 
 // newWatched starts a cluster and the node service.
-func newWatched(t *testing.T, options cluster.Options, toml string) *watched {
+func newWatched(t *testing.T, options cluster.Options, toml string, quiet ...bool) *watched {
 	t.Helper()
 	options.KillWait = int(killWait / time.Second)
-	w := &watched{site: newSite(t, options, toml)}
+	w := &watched{site: newSite(t, options, toml), quiet: len(quiet) > 0}
 	w.start()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -43,7 +45,7 @@ func newWatched(t *testing.T, options cluster.Options, toml string) *watched {
 // start starts the service; it is ended with the test.
 func (w *watched) start() {
 	w.t.Helper()
-	service := exec.Command(w.bin+"/lastcall", "watch", "-verbose", "-slurm-conf", w.Conf())
+	service := exec.Command(w.bin+"/lastcall", "watch", fmt.Sprintf("-verbose=%v", !w.quiet), "-slurm-conf", w.Conf())
 	said := &bytes.Buffer{}
 	service.Stderr = said
 	if err := service.Start(); err != nil {
