@@ -26,7 +26,7 @@ func verdictOf(report reaper.Report, counts forensics.Counts, observe bool) fore
 		return forensics.Unkillable
 	case report.Cut && counts.Left > 0:
 		return forensics.Interrupted
-	case counts.Left > 0:
+	case counts.Left > 0 || report.Late:
 		return forensics.Deadline
 	case report.Looks == 0 || report.Err != nil && counts.Survivors() == 0:
 		return forensics.Failed

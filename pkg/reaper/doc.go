@@ -110,7 +110,7 @@ type Report struct {
 	Escalated string // why SIGKILL was used, "" if it was not
 	Hold      string // the target's reason to stop, "" if none
 	Cut       bool   // ended early because the context was done
-	Late      bool   // ended by the deadline
+	Late      bool   // ended by the deadline, before a look had found nobody
 	Err       error  // the last look that failed, nil if none did
 }
 
