@@ -113,7 +113,7 @@ type Report struct {
 	Escalated string // why SIGKILL was used, "" if it was not
 	Hold      string // the target's reason to stop, "" if none
 	Cut       bool   // ended early because the context was done
-	Late      bool   // ended by the deadline
+	Late      bool   // ended by the deadline, before a look had found nobody
 	Unproven  bool   // the last look failed: nothing shows that nobody is left
 	Err       error  // the last look or signal that failed, nil if none did
 }

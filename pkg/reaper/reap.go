@@ -311,7 +311,9 @@ func (r *run) finish() Report {
 	r.report.Method = r.kernel.Method()
 	r.report.Cut = r.ctx.Err() != nil
 	r.report.Unproven = r.view.Failed > 0
-	r.report.Late = now >= r.ladder.Deadline && r.report.Alive()
+	// Everybody known may be gone: without a look since then, nothing is proven.
+	proven := !r.report.Alive() && r.view.Fresh && r.view.Restless == 0
+	r.report.Late = now >= r.ladder.Deadline && !proven
 	return r.report
 }
 
