@@ -169,6 +169,9 @@ func (e *ending) hold(result claim.Result) string {
 	if e.killing {
 		return ""
 	}
+	if result.Partial {
+		return "there was no time to look at every process of this node"
+	}
 	for _, key := range result.Stepds {
 		if !e.stepds[key] && !e.beside[key] {
 			return "a step was started after the order to end"
