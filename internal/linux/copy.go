@@ -2,6 +2,7 @@ package linux
 
 import (
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,8 +58,7 @@ func KeepDescriptors() {
 	// Before Linux 5.11.
 	names, _ := Names("/proc/self/fd")
 	for _, name := range names {
-		var fd int
-		if _, err := fmt.Sscan(name, &fd); err == nil && fd > 2 {
+		if fd, err := strconv.Atoi(name); err == nil && fd > 2 {
 			unix.CloseOnExec(fd)
 		}
 	}
