@@ -142,11 +142,13 @@ func TestSentence(t *testing.T) {
 		want  string
 	}{
 		{
-			Cause{Code: NFS, Function: "nfs_wait_on_request", Mount: ByID(mounts, 30)}, 4, 74 * time.Second,
+			Cause{Code: NFS, Function: "nfs_wait_on_request", Mount: ByID(mounts, 30)},
+			4, 74 * time.Second,
 			"4 processes of job 77 wait for NFS nas3:/scratch on /scratch in nfs_wait_on_request since 74 s; the server does not answer: look at the server and the network",
 		},
 		{
-			Cause{Code: FrozenFS, Function: "vfs_write", Call: "write", Mount: ByID(mounts, 31)}, 1, 0,
+			Cause{Code: FrozenFS, Function: "vfs_write", Call: "write", Mount: ByID(mounts, 31)},
+			1, 0,
 			"1 process of job 77 waits for a frozen file system, /mnt/a b (ext4 on /dev/loop0) in vfs_write (write); fsfreeze -u, or the end of the snapshot, lets them go",
 		},
 		{Cause{Code: ExitMemory, Works: true}, 1, 3 * time.Second, "1 process of job 77 frees its memory since 3 s; slow, not stuck: it goes on"},

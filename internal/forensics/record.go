@@ -157,7 +157,7 @@ type Lock struct {
 	Taker   int // pid that took it as the kernel says
 	Holders []Party
 	Fate    string
-	Release string // of an unkillable process's lock: "released", or why not
+	Release string  // of an unkillable process's lock: "released", or why not
 	HeldBy  []Party // after the run
 	Waiters []Party
 }

@@ -134,4 +134,3 @@ func run(t *testing.T, c *cluster.Cluster, command ...string) {
 		t.Fatalf("%s: %v", out, err)
 	}
 }
-
