@@ -151,7 +151,7 @@ func (l Locks) FillLocks(record *forensics.Record) {
 		one.Fate = string(locks.HeldByJob)
 		if i < len(l.Fates) {
 			fate := l.Fates[i]
-			one.Fate, one.HeldBy = string(fate.State), parties(fate.Holders)
+			one.Fate, one.HeldBy = string(fate.State), Parties(fate.Holders)
 			for _, waiter := range fate.Waiters {
 				one.Waiters = append(one.Waiters, forensics.Party{PID: waiter.PID, Comm: waiter.Comm})
 			}
@@ -176,11 +176,12 @@ func Describe(held locks.Held) forensics.Lock {
 	}
 	return forensics.Lock{
 		Kind: string(lock.Kind), Mode: lock.Mode, Device: lock.Device.String(), Inode: lock.Inode,
-		Start: lock.Start, End: end, Path: held.Path(), Taker: lock.Taker, Holders: parties(held.Holders),
+		Start: lock.Start, End: end, Path: held.Path(), Taker: lock.Taker, Holders: Parties(held.Holders),
 	}
 }
 
-func parties(list []locks.Holder) []forensics.Party {
+// Parties writes the holders of a lock as a record shows them.
+func Parties(list []locks.Holder) []forensics.Party {
 	var parties []forensics.Party
 	for _, holder := range list {
 		parties = append(parties, forensics.Party{PID: holder.PID, Comm: holder.Comm, UID: holder.UID})

@@ -36,6 +36,7 @@ type job struct {
 	leader    uint32    // of a het job: whom to ask for to hear of all components
 	ending    bool
 	ended     *ended // what was done
+	dying     dying
 }
 
 // ended is what an end did.

@@ -14,6 +14,7 @@ import (
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/slurm/spool"
+	"lastcall/internal/stuck"
 )
 
 // Service is the node service.
@@ -30,6 +31,8 @@ type Service struct {
 	notify  *linux.Notify
 	nodes   map[string]*node // by spool folder
 	roster  *roster
+	finder  *stuck.Examiner
+	tended  time.Time
 	reader  *activity.Reader
 	pace    controller.Pace
 	asking  bool
@@ -48,7 +51,7 @@ func New(settings config.Config, source string, log func(text string)) (*Service
 	}
 	s := &Service{
 		Config: settings, Source: source, Log: log, fs: proc.Default, notify: notify,
-		nodes: map[string]*node{}, roster: newRoster(proc.Default), reader: activity.New(proc.Default),
+		nodes: map[string]*node{}, finder: newFinder(proc.Default), roster: newRoster(proc.Default), reader: activity.New(proc.Default),
 		results: make(chan func(), 64),
 	}
 	return s, nil
@@ -75,6 +78,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		s.collect()
 		s.follow(ctx, time.Now())
+		s.tend(ctx, time.Now())
 	}
 	s.finish()
 	return nil
@@ -94,6 +98,9 @@ func (s *Service) pause(now time.Time) time.Duration {
 	until := s.checked.Add(s.rhythm())
 	if s.busy() > 0 && s.next.Before(until) {
 		until = s.next
+	}
+	if next := s.tended.Add(lookAgain); s.waits() && next.Before(until) {
+		until = next
 	}
 	return max(until.Sub(now), 0)
 }
@@ -184,7 +191,7 @@ func (s *Service) discover() {
 			n.Instance = instance
 			continue
 		}
-		s.nodes[instance.SpoolDir] = &node{Instance: instance, folder: -1, jobs: map[uint32]*job{}}
+		s.nodes[instance.SpoolDir] = &node{Instance: instance, folder: -1, jobs: map[uint32]*job{}, held: map[uint32]*held{}}
 		s.Log("serving node " + instance.Node + " of cluster " + instance.Cluster + ", " + instance.SpoolDir)
 	}
 }
@@ -229,6 +236,7 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 	}
 	for _, n := range s.nodes {
 		for _, j := range n.jobs {
+			s.seeStuck(j, time.Now())
 			if j.ending || j.ended != nil {
 				continue
 			}
