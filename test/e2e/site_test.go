@@ -29,7 +29,7 @@ var programs = sync.OnceValues(func() (string, error) {
 		return dir, err
 	}
 	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/",
-		"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/lastcall", "lastcall/test/misbehave")
+		"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/unkillable", "lastcall/cmd/lastcall", "lastcall/test/misbehave", "lastcall/test/silentfuse")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	if err != nil {
@@ -75,6 +75,7 @@ func newSite(t *testing.T, options cluster.Options, toml string) *site {
 	if err := os.WriteFile(filepath.Join(s.bin, "lastcall.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	options.Conf = append(options.Conf, "UnkillableStepProgram="+s.bin+"/unkillable")
 	options.Epilog, options.TaskEpilog = s.bin+"/epilog", s.bin+"/taskepilog"
 	if s.Cluster, err = cluster.Start(t.Context(), options); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lastcall/internal/forensics/report"
+	"lastcall/test/states"
 )
 
 // step is a step that Slurm could not end: a slurmstepd, as far as the hook
@@ -99,7 +100,7 @@ func (s *step) unkillable(errors *os.File) (report.Record, time.Duration) {
 	command.Stderr = errors
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	start := time.Now()
-	watched := watchStates(s.t, s.dir+"/bin/unkillable")
+	watched := states.Watch(s.t, 2*time.Millisecond, []string{s.dir + "/bin/unkillable"})
 	err := command.Run()
 	watched()
 	if err != nil {
@@ -112,72 +113,6 @@ func (s *step) unkillable(errors *os.File) (report.Record, time.Duration) {
 		}
 	}
 	return s.record(), time.Since(start)
-}
-
-// watchStates samples every process that runs the program: none but the
-// disposable children may be in state D, and none stays behind. The function
-// it returns ends that.
-func watchStates(t *testing.T, program string) func() {
-	t.Helper()
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for samples := 0; ; samples++ {
-			select {
-			case <-done:
-				if samples == 0 {
-					t.Error("nothing was sampled")
-				}
-				return
-			case <-time.After(2 * time.Millisecond):
-			}
-			for _, p := range running(program) {
-				if p.state == "D" && !strings.Contains(p.arguments, "-read-aside") {
-					// A page that is fetched from the disk is no harm.
-					text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stack", p.pid))
-					if strings.Contains(string(text), "percpu_rwsem") || strings.Contains(string(text), "request_wait_answer") {
-						t.Errorf("%s (%d) is in state D:\n%s", p.arguments, p.pid, text)
-					}
-				}
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-		for end := time.Now().Add(2 * time.Second); len(running(program)) > 0; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Errorf("left behind: %+v", running(program))
-				return
-			}
-		}
-	}
-}
-
-// instance is a process that runs a program.
-type instance struct {
-	pid       int
-	state     string
-	arguments string
-}
-
-func running(program string) []instance {
-	var list []instance
-	links, _ := filepath.Glob("/proc/[0-9]*/exe")
-	for _, link := range links {
-		if path, err := os.Readlink(link); err != nil || path != program {
-			continue
-		}
-		folder := filepath.Dir(link)
-		pid, _ := strconv.Atoi(filepath.Base(folder))
-		stat, _ := os.ReadFile(folder + "/stat")
-		_, rest, ok := strings.Cut(string(stat), ") ")
-		arguments, _ := os.ReadFile(folder + "/cmdline")
-		if ok && rest[0] != 'Z' {
-			list = append(list, instance{pid, rest[:1], strings.ReplaceAll(string(arguments), "\x00", " ")})
-		}
-	}
-	return list
 }
 
 // free says whether somebody else gets the lock of a file now.
