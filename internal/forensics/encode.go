@@ -168,6 +168,7 @@ func (p Process) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	}
 	text(e, "doing", p.Doing)
 	text(e, "told", p.Told)
+	words(e, "would", p.Would)
 	e.AddString("outcome", p.Outcome)
 	if p.Took > 0 {
 		milliseconds(e, "took_ms", p.Took)

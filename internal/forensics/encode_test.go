@@ -60,6 +60,7 @@ func full() *forensics.Record {
 		Source: "far:", Mount: "/far", File: "/far/x", Since: time.Second, Daemons: []forensics.Party{{PID: 3, Comm: "sshfs"}}, Abort: "aborted",
 	}}
 	r.Locks[0].Release = "released"
+	r.Processes[0].Would = []string{"epilog: SIGTERM"}
 	r.Processes[0].Doing, r.Processes[0].Told = "sleeps", "slurm"
 	r.Watch = &forensics.Watch{
 		Rule: "idle", Reason: "4711 wrote 512 bytes", Order: r.Time, ToEnd: time.Second, ToEmpty: 2 * time.Second,

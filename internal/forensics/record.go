@@ -139,8 +139,9 @@ type Process struct {
 	Cause    string   // of an unkillable process: a word of package cause
 	File     string   // of an unkillable process: what its call is about
 	Locks    int
-	Doing    string // watch: what it waited in
-	Told     string // watch: who had told it to end, "slurm" or "lastcall"; "" for nobody
+	Doing    string   // watch: what it waited in
+	Told     string   // watch: who had told it to end, "slurm" or "lastcall"; "" for nobody
+	Would    []string // inspect: what each program would do
 	Outcome  string
 	Took     time.Duration
 }

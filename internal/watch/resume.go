@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lastcall/internal/aside"
+	"lastcall/internal/cause"
 	"lastcall/internal/controller"
 	"lastcall/internal/forensics"
 	"lastcall/internal/proc"
@@ -94,7 +95,7 @@ func (s *Service) askNode(ctx context.Context, n *node, gone bool) {
 	n.recovery.asking = true
 	n.recovery.asked++
 	f := s.facts(n, gone)
-	folders, before := n.folders(), n.allLocks()
+	folders, before := n.folders(newFinder(s.fs).Own()), n.allLocks()
 	instance, seen := n.Instance, n.recovery.seen
 	s.working++
 	go func() {
@@ -130,11 +131,18 @@ func (s *Service) facts(n *node, gone bool) Facts {
 	return f
 }
 
-func (n *node) folders() []string {
+// folders are where the file systems in question are mounted. The service may
+// see other mounts than the rest of the node (ProtectHome= of systemd): then it
+// asks where init sees them.
+func (n *node) folders(own []cause.Mount) []string {
 	var list []string
 	for _, h := range n.held {
 		for _, mount := range h.mounts {
-			list = append(list, mount.Point)
+			folder := mount.Point
+			if !cause.ByPath(own, folder).Same(mount) {
+				folder = "/proc/1/root" + folder
+			}
+			list = append(list, folder)
 		}
 	}
 	return list

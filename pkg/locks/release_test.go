@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"lastcall/internal/proc"
 )
@@ -65,5 +66,25 @@ func TestFreeAZombieLeadersLock(t *testing.T) {
 		if out, err := exec.Command("flock", "-n", path, "true").CombinedOutput(); err != nil {
 			t.Errorf("still locked: %v %s", err, out)
 		}
+	}
+}
+
+func TestWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "locked")
+	has, wants := holder(t, "flock", path), holder(t, "waiting", path)
+	for until := soon(); ; {
+		fates, whole, err := WaitedFor(proc.Default, []proc.Key{wants}, soon())
+		if err != nil || !whole {
+			t.Fatal(err)
+		}
+		if len(fates) == 1 && len(fates[0].Holders) == 1 && fates[0].Holders[0].Key == has && fates[0].Holders[0].Path == path && len(fates[0].Waiters) == 1 {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("%+v", fates)
+		}
+	}
+	if fates, _, _ := WaitedFor(proc.Default, []proc.Key{has}, soon()); len(fates) > 0 {
+		t.Errorf("who has it waits for it: %+v", fates)
 	}
 }

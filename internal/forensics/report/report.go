@@ -124,6 +124,7 @@ type Process struct {
 	Locks    int      `json:"locks"`
 	Doing    string   `json:"doing"`
 	Told     string   `json:"told"`
+	Would    []string `json:"would"`
 	Outcome  string   `json:"outcome"`
 	Took     float64  `json:"took_ms"`
 }
