@@ -70,14 +70,3 @@ func (r *Reader) Close() {
 	end(r.child)
 	r.child = 0
 }
-
-// end kills a child and waits a moment for it.
-func end(child int) {
-	_ = syscall.Kill(child, syscall.SIGKILL)
-	for until := time.Now().Add(dying); ; time.Sleep(time.Millisecond / 4) {
-		pid, err := syscall.Wait4(child, nil, syscall.WNOHANG, nil)
-		if pid != 0 && err != syscall.EINTR || time.Now().After(until) {
-			return
-		}
-	}
-}

@@ -3,6 +3,7 @@ package aside
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -80,5 +81,43 @@ func TestCallPath(t *testing.T) {
 		if time.Now().After(until) {
 			t.Fatalf("%q, %v", text, err)
 		}
+	}
+}
+
+// A frozen file system does not answer; the child that asked stays until it is
+// thawed, and is reaped then. Nothing of this program waits for it.
+func TestAFrozenFileSystemDoesNotAnswer(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	image, mounted := filepath.Join(t.TempDir(), "disk"), t.TempDir()
+	run := func(name string, arguments ...string) {
+		t.Helper()
+		if out, err := exec.Command(name, arguments...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", name, err, out)
+		}
+	}
+	run("truncate", "-s", "16M", image)
+	run("/sbin/mkfs.ext4", "-q", image)
+	run("mount", "-o", "loop", image, mounted)
+	t.Cleanup(func() { _ = exec.Command("umount", mounted).Run() })
+	if err := Answers(mounted, soon()); err != nil {
+		t.Error(err)
+	}
+	run("/sbin/fsfreeze", "-f", mounted)
+	began := time.Now()
+	err := Answers(mounted, began.Add(300*time.Millisecond))
+	took, stuck := time.Since(began), Reap()
+	run("/sbin/fsfreeze", "-u", mounted)
+	if !errors.Is(err, ErrLate) || took > 3*time.Second || stuck != 1 {
+		t.Errorf("%v after %s, %d children left", err, took, stuck)
+	}
+	for until := soon(); Reap() > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the child is still there")
+		}
+	}
+	if err := Answers(mounted, soon()); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -52,5 +53,37 @@ func TestMayResume(t *testing.T) {
 		if got := MayResume(test.facts); (got == "") != test.may {
 			t.Errorf("%s: %q", test.name, got)
 		}
+	}
+}
+
+func TestResumesWithinADay(t *testing.T) {
+	s := &Service{Notes: t.TempDir() + "/notes", Log: func(text string) { t.Error(text) }}
+	n := &node{}
+	n.Node, n.Cluster = "n1", "c"
+	if got := s.resumes(n); got != 0 {
+		t.Errorf("%d before the first", got)
+	}
+	s.noteResume(n)
+	s.noteResume(n)
+	old := strconv.FormatInt(time.Now().Add(-25*time.Hour).Unix(), 10)
+	text, err := os.ReadFile(s.resumesPath(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.resumesPath(n), append([]byte(old+"\nnonsense\n"), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.resumes(n); got != 2 {
+		t.Errorf("%d, want 2", got)
+	}
+	s.Log = func(string) {}
+	if err := os.Remove(s.resumesPath(n)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(s.resumesPath(n), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.resumes(n); got < 1000 {
+		t.Errorf("%d though nobody knows", got)
 	}
 }

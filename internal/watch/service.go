@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lastcall/internal/activity"
+	"lastcall/internal/aside"
 	"lastcall/internal/config"
 	"lastcall/internal/controller"
 	"lastcall/internal/hook"
@@ -144,6 +145,7 @@ func (s *Service) attend(now time.Time) {
 	if s.Alive != nil {
 		s.Alive()
 	}
+	aside.Reap()
 	alive := len(s.nodes) > 0
 	for _, n := range s.nodes {
 		alive = alive && n.folder >= 0 && s.same(n.Key)
