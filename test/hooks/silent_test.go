@@ -63,6 +63,8 @@ func TestASilentFUSEDaemon(t *testing.T) {
 			mounted, daemon := s.silentDaemon(test.user, test.more...)
 			p := s.member("-write-to", mounted+"/data")
 			s.stuck(p, "request_wait_answer")
+			// A request that the daemon has not taken yet ends with the process.
+			time.Sleep(300 * time.Millisecond)
 			s.kill(p)
 			r, took := s.unkillable(nil)
 			if len(r.Causes) != 1 || r.Causes[0].Code != "fuse" || r.Causes[0].Mount != mounted || r.Causes[0].Abort != test.abort {
@@ -92,6 +94,7 @@ func TestASharedFUSEMountIsLeft(t *testing.T) {
 	mounted, daemon := s.silentDaemon(nobody)
 	p := s.member("-write-to", mounted+"/data")
 	s.stuck(p, "request_wait_answer")
+	time.Sleep(300 * time.Millisecond)
 	s.kill(p)
 	// Somebody else has a folder of it open.
 	const path = 0x200000 // O_PATH: the daemon is not asked
