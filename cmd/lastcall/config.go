@@ -31,6 +31,7 @@ func showConfig(arguments []string, out io.Writer) error {
 		settings.LogPath, strings.Join(settings.Spare.Users, ", "), strings.Join(settings.Spare.Commands, ", "))
 	showHook(out, "epilog", settings.Epilog)
 	showHook(out, "taskepilog", settings.TaskEpilog)
+	showUnkillable(out, settings)
 	showWatch(out, settings.Watch)
 	fmt.Fprintf(out, "cgroups     %s\n", cgroupMode())
 	if _, err := os.Stat(hook.OffSwitch); err == nil {
@@ -60,6 +61,19 @@ func showHook(out io.Writer, name string, h config.Hook) {
 	}
 	if h.Drain {
 		fmt.Fprint(out, ", drains the node for the unkillable")
+	}
+	fmt.Fprintln(out)
+}
+
+func showUnkillable(out io.Writer, c config.Config) {
+	on := map[bool]string{true: "on", false: "off"}
+	fmt.Fprintf(out, "unkillable  %s, deadline %s, locks: %s", on[c.Unkillable.Enabled], c.Unkillable.Deadline, c.Locks.Unkillable)
+	if len(c.Locks.ReleasePaths) > 0 {
+		fmt.Fprintf(out, " below %s", strings.Join(c.Locks.ReleasePaths, ", "))
+	}
+	fmt.Fprintf(out, ", aborts silent FUSE: %s, resumes nodes: %s", on[c.OnUnkillable.AbortFUSE], on[c.OnUnkillable.Resume])
+	if c.OnUnkillable.Resume {
+		fmt.Fprintf(out, ", at most %d a day", c.OnUnkillable.ResumesPerDay)
 	}
 	fmt.Fprintln(out)
 }

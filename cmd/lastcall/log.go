@@ -54,12 +54,18 @@ func showRecord(out io.Writer, r report.Record) {
 			why = "spared: " + p.Spared
 		}
 		fmt.Fprintf(out, "    %7d  %-15s  %-10s  SIGTERM %-8s  %s  %s\n", p.PID, safe(p.Comm), safe(p.Outcome), safe(p.Sigterm), safe(why), safe(p.Command))
+		if p.Cause != "" {
+			fmt.Fprintf(out, "             stuck: %s %s\n", safe(p.Cause), safe(p.File))
+		}
 		if len(p.Stack) > 0 {
 			fmt.Fprintf(out, "             waits in %s\n", safe(strings.Join(p.Stack, " <- ")))
 		}
 	}
 	for _, l := range r.Locks {
-		fmt.Fprintf(out, "    %s %s on %s: %s\n", safe(l.Kind), safe(l.Mode), safe(l.Path), safe(l.Fate))
+		fmt.Fprintf(out, "    %s %s on %s: %s %s\n", safe(l.Kind), safe(l.Mode), safe(l.Path), safe(l.Fate), safe(l.Release))
+	}
+	for _, cause := range r.Causes {
+		fmt.Fprintf(out, "    %s %s\n", safe(cause.Text), safe(cause.Abort))
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(out, "    warning: %s\n", safe(warning))

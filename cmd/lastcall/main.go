@@ -14,11 +14,12 @@ import (
 const usage = `lastcall ends what Slurm jobs leave on their nodes.
 
   lastcall watch               the node service: out of COMPLETING in seconds
+  lastcall inspect [JOB]       explain a job's processes and locks: what would be done
   lastcall config [FILE]       check the configuration and show what holds
   lastcall log [-job N] [FILE] show what the hooks wrote down, for reading
   lastcall version
 
-The hooks themselves (epilog, taskepilog) are run by Slurm.
+The hooks themselves (epilog, taskepilog, unkillable) are run by Slurm.
 `
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -38,6 +39,8 @@ func run(arguments []string, out, wrong io.Writer) int {
 		return aside.Serve(arguments[1:])
 	case "watch":
 		err = watchNode(arguments[1:], wrong)
+	case "inspect":
+		err = inspectJob(arguments[1:], out)
 	case "config":
 		err = showConfig(arguments[1:], out)
 	case "log":

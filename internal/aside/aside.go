@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"lastcall/internal/cause"
 	"lastcall/internal/linux"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm"
@@ -25,11 +26,12 @@ const Argument = "-read-aside"
 // File is what can be read of a process.
 type File byte
 
-// The files. All but the last two are read through the memory of the process;
-// those wait for a process that is within execve(2) (lock_trace).
+// The files. Stack and Syscall wait for a process that is within execve(2)
+// (lock_trace); the others are read through the memory of the process.
 const (
 	Environ   File = 'e' // only the variables that lastcall reads
 	Arguments File = 'a' // at most MaxArguments bytes, parted by NUL
+	Path      File = 'p' // the path its system call is about, "" if it is about none
 	Stack     File = 's'
 	Syscall   File = 'c'
 )
@@ -50,6 +52,9 @@ const (
 // Serve is the disposable child: it answers requests from descriptor 0 on
 // descriptor 1 until there are no more, and returns the exit code.
 func Serve(arguments []string) int {
+	if len(arguments) > 1 {
+		return serveTask(arguments[0], arguments[1:])
+	}
 	if len(arguments) != 1 {
 		return 2
 	}
@@ -77,6 +82,8 @@ func read(fs proc.FS, pid int, file File, buffer []byte) ([]byte, error) {
 		return onlySlurm(text), err
 	case file == Arguments:
 		return fs.CommandLine(pid, buffer[:MaxArguments])
+	case file == Path:
+		return callPath(fs, pid, buffer)
 	case file == Stack:
 		text, err := fs.Text(pid, "stack", buffer)
 		return []byte(text), err
@@ -86,6 +93,36 @@ func read(fs proc.FS, pid int, file File, buffer []byte) ([]byte, error) {
 	}
 	return nil, syscall.EINVAL
 }
+
+// callPath reads the path that the system call of a thread is about.
+func callPath(fs proc.FS, pid int, buffer []byte) ([]byte, error) {
+	text, err := fs.Text(pid, "syscall", buffer)
+	call := cause.ParseCall(text)
+	if err != nil || call.Path == 0 {
+		return nil, err
+	}
+	// A path may end right before memory that is not there: page by page.
+	var path []byte
+	for at := call.Path; len(path) < mostPath; {
+		piece, err := linux.ReadMemory(fs.Path(pid, "mem"), at, buffer[:pageSize-at%pageSize])
+		end := bytes.IndexByte(piece, 0)
+		if end >= 0 {
+			return append(path, piece[:end]...), nil
+		}
+		if err != nil || len(piece) == 0 {
+			return nil, err
+		}
+		path, at = append(path, piece...), at+uint64(len(piece))
+	}
+	return nil, syscall.ENAMETOOLONG
+}
+
+// pageSize is a size no page is smaller than; mostPath is PATH_MAX of
+// limits.h.
+const (
+	pageSize = 4096
+	mostPath = 4096
+)
 
 // fill reads until the whole of the buffer is there.
 func fill(fd int, buffer []byte) error {
@@ -140,6 +177,6 @@ func request(to []byte, pid int, file File) []byte {
 
 // path says in an error what was asked for.
 func path(pid int, file File) string {
-	name := map[File]string{Environ: "environ", Arguments: "cmdline", Stack: "stack", Syscall: "syscall"}[file]
+	name := map[File]string{Environ: "environ", Arguments: "cmdline", Path: "mem", Stack: "stack", Syscall: "syscall"}[file]
 	return "/proc/" + strconv.Itoa(pid) + "/" + name
 }

@@ -23,22 +23,34 @@ func (r *Reader) start() bool {
 		return false
 	}
 	defer syscall.Close(out[1])
-	null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
-	if err == nil {
-		r.child, err = syscall.ForkExec("/proc/self/exe", []string{"lastcall", Argument, string(r.fs)}, &syscall.ProcAttr{
-			Files: []uintptr{uintptr(in[0]), uintptr(out[1]), uintptr(null)},
-			Sys:   &syscall.SysProcAttr{Setsid: true},
-		})
-		syscall.Close(null)
-	}
-	if err != nil {
-		r.child = 0
+	if r.child = spawn(in[0], out[1], string(r.fs)); r.child == 0 {
 		syscall.Close(in[1])
 		syscall.Close(out[0])
 		return false
 	}
 	r.to, r.from, r.answers, r.broken = in[1], out[0], nil, false
 	return true
+}
+
+// spawn starts this program as a child with these descriptors for input and
+// output and returns its pid, 0 if that did not work. The child has a session
+// of its own: what is sent to the group of the hook does not reach it.
+func spawn(in, out int, arguments ...string) int {
+	null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer syscall.Close(null)
+	if in < 0 {
+		in = null
+	}
+	child, err := syscall.ForkExec("/proc/self/exe", append([]string{"lastcall", Argument}, arguments...), &syscall.ProcAttr{
+		Dir: "/", Files: []uintptr{uintptr(in), uintptr(out), uintptr(null)}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return 0
+	}
+	return child
 }
 
 // Child returns the pid of the child, 0 for none.
@@ -55,12 +67,6 @@ func (r *Reader) Close() {
 	}
 	syscall.Close(r.to)
 	syscall.Close(r.from)
-	_ = syscall.Kill(r.child, syscall.SIGKILL)
-	for until := time.Now().Add(dying); ; time.Sleep(time.Millisecond / 4) {
-		pid, err := syscall.Wait4(r.child, nil, syscall.WNOHANG, nil)
-		if pid != 0 && err != syscall.EINTR || time.Now().After(until) {
-			break
-		}
-	}
+	end(r.child)
 	r.child = 0
 }

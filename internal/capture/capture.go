@@ -4,7 +4,6 @@ package capture
 
 import (
 	"bytes"
-	"strings"
 	"time"
 
 	"lastcall/internal/aside"
@@ -87,27 +86,4 @@ func (c *Camera) basic(stat proc.Stat) forensics.Process {
 		process.Age = time.Duration(c.uptime-stat.Start) * proc.Tick
 	}
 	return process
-}
-
-// Stuck adds what tells why a process does not die, by until: its state now,
-// and the place in the kernel it waits in.
-func (c *Camera) Stuck(process *forensics.Process, until time.Time) {
-	stat, err := c.FS.Stat(process.PID, c.buffer)
-	if err != nil || stat.Start != process.Start {
-		return
-	}
-	process.State = string(stat.State)
-	process.Wchan, _ = c.FS.Text(process.PID, "wchan", c.buffer)
-	subject := aside.Subject{PID: process.PID, Stuck: true}
-	call, _ := c.aside.One(subject, aside.Syscall, until)
-	process.Syscall = string(call)
-	stack, _ := c.aside.One(subject, aside.Stack, until)
-	process.Stack = nil
-	for line := range strings.Lines(string(stack)) {
-		// "[<0>] function+0x12/0x34"
-		_, frame, _ := strings.Cut(strings.TrimSpace(line), "] ")
-		if frame != "" && len(process.Stack) < 32 {
-			process.Stack = append(process.Stack, frame)
-		}
-	}
 }

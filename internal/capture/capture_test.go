@@ -85,24 +85,3 @@ func TestSpared(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
-
-func TestStuck(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("not root: no stacks")
-	}
-	one := sleeper(t)
-	c := camera(t)
-	until := time.Now().Add(10 * time.Second)
-	p := c.Survivors([]claim.Claimed{one}, until)[0]
-	c.Stuck(&p, until)
-	if p.State == "" || p.Syscall == "" || len(p.Stack) == 0 || strings.Contains(p.Stack[0], "[<") {
-		t.Errorf("%+v", p)
-	}
-	// Another process by now: nothing of it is put down.
-	other := p
-	other.Start, other.Stack, other.Syscall = p.Start+1, nil, ""
-	c.Stuck(&other, until)
-	if len(other.Stack) > 0 || other.Syscall != "" {
-		t.Errorf("%+v", other)
-	}
-}

@@ -59,8 +59,25 @@ func (s *Scanner) readPlace(l *look, record *known) bool {
 		return false
 	}
 	f.Place = cgroup.PlaceOf(text)
+	if f.Stat.Zombie() && !f.Place.InJob() {
+		f.Place = s.threadsPlace(f.Stat.PID, f.Place)
+	}
 	f.SameCgroup = bytes.Equal(text, s.own)
 	return true
+}
+
+// threadsPlace looks for the place of a leader that has exited at its living
+// threads: version 1 shows the root for whoever is exiting
+// (kernel/cgroup/cgroup.c, proc_cgroup_show).
+func (s *Scanner) threadsPlace(pid int, place cgroup.Place) cgroup.Place {
+	tids, _ := s.FS.Tasks(pid)
+	for _, tid := range tids {
+		text, err := s.FS.TaskCgroup(pid, tid, s.buffer)
+		if one := cgroup.PlaceOf(text); err == nil && one.InJob() {
+			return one
+		}
+	}
+	return place
 }
 
 func (s *Scanner) listed(f Facts) bool {

@@ -55,6 +55,28 @@ type Watch struct {
 	MinUID         uint32   // jobs of users below it are left to Slurm
 }
 
+// Release says what happens to the locks of processes that do not die.
+type Release string
+
+// The choices.
+const (
+	ReportLocks  Release = "report"  // name them, their holders and their waiters
+	ReleaseLocks Release = "release" // free those below the site's paths
+)
+
+// Locks is the part of the configuration about locks.
+type Locks struct {
+	Unkillable   Release
+	ReleasePaths []string // absolute
+}
+
+// OnUnkillable is what else may be done about processes that do not die.
+type OnUnkillable struct {
+	AbortFUSE     bool // end the connection of a FUSE file system whose daemon is silent
+	Resume        bool // resume a node that Slurm drained for it, once all is gone
+	ResumesPerDay int  // the most for one node
+}
+
 // Spare is the site's list of what is never signalled.
 type Spare struct {
 	Users    []string // names or numbers
@@ -68,7 +90,11 @@ type Config struct {
 	Spare      Spare
 	Epilog     Hook
 	TaskEpilog Hook
+	Unkillable Hook
 	Watch      Watch
+
+	Locks        Locks
+	OnUnkillable OnUnkillable
 }
 
 // Default returns what holds without a file.
@@ -85,8 +111,11 @@ func Default() Config {
 			Enabled: true, Grace: 3 * time.Second, IgnoredGrace: time.Second,
 			Deadline: 5 * time.Second, Claims: claims, Scope: ScopeStep,
 		},
+		Unkillable: Hook{Enabled: true, Deadline: time.Minute, Claims: Claims{Cgroup: true}},
 		Watch: Watch{
 			Mode: Enforce, IdleGrace: 5 * time.Second, IgnoredGrace: time.Second, ConfirmTimeout: 2 * time.Second,
 		},
+		Locks:        Locks{Unkillable: ReportLocks},
+		OnUnkillable: OnUnkillable{AbortFUSE: true, ResumesPerDay: 3},
 	}
 }

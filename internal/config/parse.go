@@ -113,7 +113,7 @@ func keyOf(node *unstable.Node) []string {
 func (p *parser) tableName(node *unstable.Node) string {
 	name := strings.Join(keyOf(node), ".")
 	if _, known := keys[name]; !known || name == "" {
-		p.complain(node, "unknown table [%.40s]; there are [log], [spare], [epilog], [taskepilog] and [watch]", strings.Trim(strconv.Quote(name), `"`))
+		p.complain(node, "unknown table [%.40s]; there are [log], [spare], [epilog], [taskepilog], [unkillable], [locks], [on_unkillable] and [watch]", strings.Trim(strconv.Quote(name), `"`))
 	}
 	return name
 }
@@ -152,6 +152,12 @@ func (p *parser) keyValue(table string, node *unstable.Node) {
 		value.into(&p.config.Epilog)
 	case "taskepilog":
 		value.into(&p.config.TaskEpilog)
+	case "unkillable":
+		value.into(&p.config.Unkillable)
+	case "locks":
+		value.intoLocks(&p.config.Locks)
+	case "on_unkillable":
+		value.intoOnUnkillable(&p.config.OnUnkillable)
 	case "watch":
 		value.intoWatch(&p.config.Watch)
 	}

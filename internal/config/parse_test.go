@@ -28,6 +28,15 @@ claims = ["cgroup", "uid"]
 grace = "1s"
 scope = "task"
 claims = []
+[unkillable]
+deadline = "90s"
+[locks]
+unkillable = "release"
+release_paths = ["/scratch", "/local/x"]
+[on_unkillable]
+abort_fuse = false
+resume = true
+resumes_per_day = 7
 [watch]
 mode = "observe"
 idle_grace = "off"
@@ -51,6 +60,9 @@ min_uid = 1000
 		Mode: Observe, IdleGrace: Never, IgnoredGrace: 2 * time.Second, ConfirmTimeout: 500 * time.Millisecond,
 		Partitions: []string{"debug", "long"}, MinUID: 1000,
 	}
+	want.Unkillable.Deadline = 90 * time.Second
+	want.Locks = Locks{Unkillable: ReleaseLocks, ReleasePaths: []string{"/scratch", "/local/x"}}
+	want.OnUnkillable = OnUnkillable{Resume: true, ResumesPerDay: 7}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -62,7 +74,7 @@ func TestParseSaysWhatWouldBeRight(t *testing.T) {
 		{"moed = \"observe\"", `f:1: unknown key "moed"; did you mean "mode"?`},
 		{"epilog = 1", `f:1: unknown key "epilog"; did you mean the table [epilog]?`},
 		{"\n[epilog]\nwhatever = 1", "f:3: unknown key \"whatever\" in [epilog]; known there are enabled, grace, ignored_grace, deadline, claims, drain"},
-		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog], [taskepilog] and [watch]"},
+		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog], [taskepilog], [unkillable], [locks], [on_unkillable] and [watch]"},
 		{"[epilog]\n\ngrace = \"2 s\"", `f:3: grace in [epilog]: "2 s" is no duration; use one like "2s" or "500ms"`},
 		{"[epilog]\ngrace = 2", `f:2: grace in [epilog]: "2" is no text in quotes; write it like "2s"`},
 		{"[epilog]\ngrace = \"-1s\"", "f:2: grace in [epilog]: -1s is not possible; use 0s to 5m0s"},
@@ -82,6 +94,10 @@ func TestParseSaysWhatWouldBeRight(t *testing.T) {
 		{"[watch]\nidle_grace = \"10ms\"", "f:2: idle_grace in [watch]: 10ms is not possible; use 1s to 5m0s"},
 		{"[watch]\nignored_grace = \"off\"", `f:2: ignored_grace in [watch]: "off" is no duration; use one like "2s" or "500ms"`},
 		{"[watch]\nmin_uid = \"1000\"", `f:2: min_uid in [watch]: "1000" is no user number; use one like 1000, without quotes`},
+		{"[locks]\nunkillable = \"free\"", `f:2: unkillable in [locks]: "free" is not possible; use "report" or "release"`},
+		{"[locks]\nrelease_paths = [\"/\"]", `f:2: release_paths in [locks]: "/" is not possible; use whole paths of folders like "/scratch"`},
+		{"[locks]\nrelease_paths = [\"/a/../b\"]", `f:2: release_paths in [locks]: "/a/../b" is not possible; use whole paths of folders like "/scratch"`},
+		{"[on_unkillable]\nresumes_per_day = 0", `f:2: resumes_per_day in [on_unkillable]: "0" is not possible; use a number from 1 to 100, without quotes`},
 		{"[watch]\nmin_uid = -1", `f:2: min_uid in [watch]: "-1" is no user number; use one like 1000, without quotes`},
 		{"[watch]\npartitions = 1", `f:2: partitions in [watch]: this is no list of texts; write it like ["one", "two"]`},
 		{"[watch]\nidle = \"1s\"", "f:2: unknown key \"idle\" in [watch]; known there are mode, idle_grace, ignored_grace, confirm_timeout, partitions, min_uid"},
@@ -105,7 +121,10 @@ func TestEveryKeySaysWhatWouldBeRight(t *testing.T) {
 		"grace": `write it like "2s"`, "ignored_grace": `write it like "2s"`, "deadline": `write it like "2s"`,
 		"claims": `write it like ["cgroup", "environ", "kin"]`, "scope": `write it like "step"`,
 		"idle_grace": `write it like "2s"`, "confirm_timeout": `write it like "2s"`,
-		"partitions": `write it like ["one", "two"]`, "min_uid": "use one like 1000, without quotes",
+		"unkillable": `write it like "report"`, "release_paths": `write it like ["/scratch", "/local"]`,
+		"abort_fuse": "use true or false, without quotes", "resume": "use true or false, without quotes",
+		"resumes_per_day": "use a number from 1 to 100, without quotes",
+		"partitions":      `write it like ["one", "two"]`, "min_uid": "use one like 1000, without quotes",
 	}
 	checked := 0
 	for table, names := range keys {
@@ -124,7 +143,7 @@ func TestEveryKeySaysWhatWouldBeRight(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 22 {
+	if checked != 29 {
 		t.Errorf("%d keys were checked: is the list of what would be right complete?", checked)
 	}
 }
@@ -151,6 +170,7 @@ func TestShippedFileIsTheDefault(t *testing.T) {
 	want := Default()
 	want.Spare = Spare{Users: []string{}, Commands: []string{}}
 	want.Watch.Partitions = []string{}
+	want.Locks.ReleasePaths = []string{}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -57,6 +57,28 @@ func (s setting) intoWatch(watch *Watch) {
 	}
 }
 
+// intoLocks sets one key about locks.
+func (s setting) intoLocks(locks *Locks) {
+	switch s.name {
+	case "unkillable":
+		locks.Unkillable = Release(s.oneOf(string(ReportLocks), string(ReleaseLocks)))
+	case "release_paths":
+		locks.ReleasePaths = s.folders()
+	}
+}
+
+// intoOnUnkillable sets one key about processes that do not die.
+func (s setting) intoOnUnkillable(on *OnUnkillable) {
+	switch s.name {
+	case "abort_fuse":
+		on.AbortFUSE = s.boolean()
+	case "resume":
+		on.Resume = s.boolean()
+	case "resumes_per_day":
+		on.ResumesPerDay = s.number(1, 100)
+	}
+}
+
 func (s setting) text(example string) (string, bool) {
 	value := s.node.Value()
 	if value.Kind != unstable.String {
@@ -126,6 +148,29 @@ func (s setting) userID() uint32 {
 		s.wrong("%.40q is no user number; use one like 1000, without quotes", string(value.Data))
 	}
 	return uint32(n)
+}
+
+// number reads a whole number.
+func (s setting) number(least, most int) int {
+	value := s.node.Value()
+	n, err := strconv.Atoi(string(value.Data))
+	if value.Kind != unstable.Integer || err != nil || n < least || n > most {
+		s.wrong("%.40q is not possible; use a number from %d to %d, without quotes", string(value.Data), least, most)
+		return least
+	}
+	return n
+}
+
+// folders reads a list of absolute paths.
+func (s setting) folders() []string {
+	list := s.list(`["/scratch", "/local"]`)
+	for _, path := range list {
+		if !strings.HasPrefix(path, "/") || strings.Trim(path, "/") == "" || strings.ContainsAny(path, "\x00\n") ||
+			strings.HasSuffix(path, "/") || strings.Contains(path, "//") || strings.Contains(path+"/", "/./") || strings.Contains(path+"/", "/../") {
+			s.wrong("%.60q is not possible; use whole paths of folders like %q", path, "/scratch")
+		}
+	}
+	return list
 }
 
 // list reads an array of texts.

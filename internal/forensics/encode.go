@@ -86,6 +86,7 @@ func (r *Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 			return err
 		}
 	}
+	array(e, "causes", r.Causes)
 	array(e, "processes", r.Processes)
 	array(e, "locks", r.Locks)
 	array(e, "groups", r.Groups)
@@ -158,15 +159,41 @@ func (p Process) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	text(e, "wchan", p.Wchan)
 	text(e, "syscall", p.Syscall)
 	words(e, "stack", p.Stack)
+	if p.Thread > 0 {
+		e.AddInt("thread", p.Thread)
+	}
+	text(e, "cause", p.Cause)
+	text(e, "file", p.File)
 	if p.Locks > 0 {
 		e.AddInt("locks", p.Locks)
 	}
 	text(e, "doing", p.Doing)
 	text(e, "told", p.Told)
+	words(e, "would", p.Would)
 	e.AddString("outcome", p.Outcome)
 	if p.Took > 0 {
 		milliseconds(e, "took_ms", p.Took)
 	}
+	return nil
+}
+
+// MarshalLogObject writes one cause.
+func (c Cause) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	e.AddString("code", c.Code)
+	text(e, "text", c.Text)
+	e.AddInt("count", c.Count)
+	text(e, "function", c.Function)
+	text(e, "call", c.Call)
+	text(e, "while", c.While)
+	text(e, "type", c.Type)
+	text(e, "source", c.Source)
+	text(e, "mount", c.Mount)
+	text(e, "file", c.File)
+	if c.Since > 0 {
+		milliseconds(e, "since_ms", c.Since)
+	}
+	array(e, "daemons", c.Daemons)
+	text(e, "abort", c.Abort)
 	return nil
 }
 
@@ -182,6 +209,7 @@ func (l Lock) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddInt("taker", l.Taker)
 	array(e, "holders", l.Holders)
 	e.AddString("fate", l.Fate)
+	text(e, "release", l.Release)
 	array(e, "held_by", l.HeldBy)
 	array(e, "waiters", l.Waiters)
 	return nil

@@ -54,6 +54,13 @@ func full() *forensics.Record {
 	r.Config, r.HetLeader, r.SLUID, r.Step, r.RunInJob = "/etc/slurm/lastcall.toml", 76, "s50DM84J1GD700", "batch", true
 	r.Omitted, r.Warnings, r.ExitCode = 1, []string{"one"}, 1
 	r.Processes[0].Syscall, r.Processes[0].Stack = "0 0x3", []string{"folio_wait_bit"}
+	r.Processes[0].Thread, r.Processes[0].Cause, r.Processes[0].File = 4712, "nfs", "/scratch/x"
+	r.Causes = []forensics.Cause{{
+		Code: "fuse", Text: "1 process waits", Count: 1, Function: "request_wait_answer", Call: "read", While: "exit", Type: "fuse.sshfs",
+		Source: "far:", Mount: "/far", File: "/far/x", Since: time.Second, Daemons: []forensics.Party{{PID: 3, Comm: "sshfs"}}, Abort: "aborted",
+	}}
+	r.Locks[0].Release = "released"
+	r.Processes[0].Would = []string{"epilog: SIGTERM"}
 	r.Processes[0].Doing, r.Processes[0].Told = "sleeps", "slurm"
 	r.Watch = &forensics.Watch{
 		Rule: "idle", Reason: "4711 wrote 512 bytes", Order: r.Time, ToEnd: time.Second, ToEmpty: 2 * time.Second,

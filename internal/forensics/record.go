@@ -25,6 +25,9 @@ const (
 	Deadline    Verdict = "deadline"      // the time was over before everything was ended
 	Interrupted Verdict = "interrupted"   // somebody ended the hook
 	LeftToSlurm Verdict = "left-to-slurm" // watch: the job was still working, or nobody could tell
+	Drained     Verdict = "drained"       // watch: Slurm drained the node because of an unkillable process
+	Resumed     Verdict = "resumed"       // watch: the node was resumed, its processes are gone
+	LeftDrained Verdict = "left-drained"  // watch: the node stays drained
 	Failed      Verdict = "failed"        // looking for left-overs, or signalling them, did not work
 	Bug         Verdict = "bug"           // a mistake of lastcall's own
 )
@@ -32,7 +35,7 @@ const (
 // Record is what one run of a hook writes.
 type Record struct {
 	Time      time.Time // when the hook started
-	Hook      string    // "epilog", "taskepilog" or "watch"
+	Hook      string    // "epilog", "taskepilog", "unkillable", "watch" or "inspect"
 	Release   string    // lastcall's version
 	Mode      string    // "enforce" or "observe"
 	Config    string    // path of the configuration, "" for the defaults
@@ -53,11 +56,29 @@ type Record struct {
 	Method    string // "pidfd" or "pid"
 	Escalated string // why SIGKILL was used, "" if it was not
 	Watch     *Watch // nil for the hooks
+	Causes    []Cause
 	Processes []Process
 	Locks     []Lock
 	Groups    []Group
 	Omitted   int // processes and locks left out to keep the line short
 	Warnings  []string
+}
+
+// Cause is what processes of the job that do not die wait for.
+type Cause struct {
+	Code     string // a word of package cause
+	Text     string // one sentence
+	Count    int    // processes
+	Function string // in the kernel
+	Call     string
+	While    string
+	Type     string // of the file system, "" if none is known
+	Source   string
+	Mount    string
+	File     string        // of one of the processes
+	Since    time.Duration // 0 if not known
+	Daemons  []Party       // who serves the FUSE file system
+	Abort    string        // what was done about its connection
 }
 
 // Warn adds a sentence an admin should read.
@@ -115,9 +136,13 @@ type Process struct {
 	Wchan    string
 	Syscall  string   // of an unkillable process
 	Stack    []string // of an unkillable process
+	Thread   int      // of an unkillable process: whose stack this is, 0 for the first
+	Cause    string   // of an unkillable process: a word of package cause
+	File     string   // of an unkillable process: what its call is about
 	Locks    int
-	Doing    string // watch: what it waited in
-	Told     string // watch: who had told it to end, "slurm" or "lastcall"; "" for nobody
+	Doing    string   // watch: what it waited in
+	Told     string   // watch: who had told it to end, "slurm" or "lastcall"; "" for nobody
+	Would    []string // inspect: what each program would do
 	Outcome  string
 	Took     time.Duration
 }
@@ -134,6 +159,7 @@ type Lock struct {
 	Taker   int // pid that took it as the kernel says
 	Holders []Party
 	Fate    string
+	Release string  // of an unkillable process's lock: "released", or why not
 	HeldBy  []Party // after the run
 	Waiters []Party
 }

@@ -27,12 +27,25 @@ func (r *Record) Summary() string {
 	if c.Locks > 0 {
 		b.WriteString(", " + strconv.Itoa(c.LocksFreed) + " of " + plural(c.Locks, "lock", "locks") + " freed")
 	}
+	for i, cause := range r.Causes {
+		if i == mostCauses {
+			b.WriteString("; " + plural(len(r.Causes)-i, "more cause", "more causes"))
+			break
+		}
+		b.WriteString("; " + Quote(cause.Text, maxArgument))
+		if cause.Abort != "" {
+			b.WriteString("; " + Quote(cause.Abort, maxArgument))
+		}
+	}
 	b.WriteString(", " + r.Phases.Total.Round(100*time.Microsecond).String())
 	for _, warning := range r.Warnings {
 		b.WriteString("; " + Quote(warning, maxArgument))
 	}
 	return b.String()
 }
+
+// mostCauses is how many causes the line names.
+const mostCauses = 3
 
 func part(b *strings.Builder, n int, one, many string) {
 	if n > 0 {

@@ -25,6 +25,7 @@ const OffSwitch = "/run/lastcall/off"
 const (
 	Epilog     = "epilog"
 	TaskEpilog = "taskepilog"
+	Unkillable = "unkillable"
 )
 
 // Main runs the hook of that name and returns the exit code of the process.
@@ -39,7 +40,7 @@ func Main(name string, environment, arguments []string) int {
 			linux.Say(1, []byte(version.Line(name)+"\n"))
 			return 0
 		}
-		linux.Say(2, []byte("lastcall "+name+": no arguments are needed; Slurm runs this program (see docs/design.md)\n"))
+		linux.SayUntil(2, []byte("lastcall "+name+": no arguments are needed; Slurm runs this program (see docs/design.md)\n"), time.Now().Add(listenTime))
 	}
 	return newRun(name, environment).main()
 }
@@ -54,6 +55,7 @@ type run struct {
 	settings    config.Hook
 	record      forensics.Record
 	silent      bool // taskepilog: nothing worth a word happened
+	logStuck    bool // the log is on a file system that is stuck
 }
 
 func newRun(name string, environment []string) *run {
@@ -68,8 +70,11 @@ func newRun(name string, environment []string) *run {
 // use takes over a configuration.
 func (r *run) use(settings config.Config) {
 	r.config, r.settings = settings, settings.Epilog
-	if r.name == TaskEpilog {
+	switch r.name {
+	case TaskEpilog:
 		r.settings = settings.TaskEpilog
+	case Unkillable:
+		r.settings = settings.Unkillable
 	}
 	r.record.Mode = string(settings.Mode)
 }
@@ -81,12 +86,17 @@ func (r *run) main() (exit int) {
 		}
 	}()
 	standFirm()
+	linux.KeepDescriptors()
 	// Also the file system the configuration is on may be dead.
 	watchdog := time.AfterFunc(r.settings.Deadline+patience, r.giveUp)
 	defer watchdog.Stop()
 	r.configure()
 	watchdog.Reset(time.Until(r.until()) + patience)
-	r.record.Verdict = r.work()
+	if r.name == Unkillable {
+		r.record.Verdict = r.workUnkillable()
+	} else {
+		r.record.Verdict = r.work()
+	}
 	r.record.ExitCode = exitCode(r.record.Verdict, r.settings.Drain)
 	r.record.Phases.Total = time.Since(r.start)
 	r.publish()
@@ -118,6 +128,11 @@ func (r *run) giveUp() {
 // say writes a line to standard error: slurmd's log, or the job's own output.
 // Nobody may be reading there: a pipe that stays full does not hold a hook.
 func (r *run) say(line string) {
+	if r.name == Unkillable {
+		// Its standard error is that of slurmstepd: the job's own output, which
+		// may be on the very file system that is stuck.
+		return
+	}
 	most := max(min(listenTime, time.Until(r.until())), lastWord)
 	linux.SayUntil(2, []byte(line+"\n"), time.Now().Add(most))
 }
@@ -166,7 +181,7 @@ func (r *run) publish() {
 	asUser := r.name == TaskEpilog && os.Getuid() != 0
 	switch {
 	case r.silent && r.name == TaskEpilog:
-	case asUser:
+	case asUser || r.logStuck:
 		_ = r.record.Send()
 	default:
 		if err := r.record.Append(r.config.LogPath); err != nil {

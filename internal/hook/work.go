@@ -97,7 +97,8 @@ func (r *run) newTarget(scope claim.Scope) (*target.Target, error) {
 		FUSE: bytes.Contains(text, []byte(" - fuse")), Groups: r.name == Epilog,
 	}
 	if r.name == Epilog {
-		job.Hold = holdsLive
+		policy := policyOf(r.config)
+		job.Hold, job.OnStuck = holdsLive, &policy
 	}
 	return job, nil
 }

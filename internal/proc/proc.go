@@ -87,6 +87,11 @@ func (fs FS) Cgroup(pid int, buffer []byte) ([]byte, error) {
 	return linux.Read(fs.Path(pid, "cgroup"), buffer)
 }
 
+// TaskCgroup reads /proc/PID/task/TID/cgroup: the same for one thread.
+func (fs FS) TaskCgroup(pid, tid int, buffer []byte) ([]byte, error) {
+	return linux.Read(fs.Path(pid, "task/"+strconv.Itoa(tid)+"/cgroup"), buffer)
+}
+
 // Tasks returns the thread ids of a process. A zombie leader may have live
 // threads, and only these still show descriptors and environment.
 func (fs FS) Tasks(pid int) ([]int, error) {

@@ -51,6 +51,26 @@ func FromEnvironment(environment []string) (Job, error) {
 	return job, nil
 }
 
+// StepFromEnvironment reads the job and the step from the environment of an
+// UnkillableStepProgram, which holds no more than their numbers
+// (step_terminate_monitor.c, _call_external_program).
+func StepFromEnvironment(environment []string) (job Job, step string, err error) {
+	r := reader{environment: environment}
+	job = Job{ID: r.required("SLURM_JOB_ID", "SLURM_JOBID"), SLUID: lookup(environment, "SLURM_JOB_SLUID"), Restarts: -1}
+	number := r.either("SLURM_STEP_ID", "SLURM_STEPID")
+	step = stepName(number)
+	switch {
+	case r.err != nil:
+	case job.ID == 0:
+		r.complain("SLURM_JOB_ID", "0", "the number of a job")
+	case step == "":
+		r.complain("SLURM_STEP_ID", number, "the number of a step")
+	case job.SLUID != "" && !IsSLUID(job.SLUID):
+		r.complain("SLURM_JOB_SLUID", job.SLUID, "an s and 13 characters")
+	}
+	return job, step, r.err
+}
+
 // reader takes numbers from an environment and keeps the first complaint.
 type reader struct {
 	environment []string

@@ -1,11 +1,11 @@
 package target
 
 import (
-	"strconv"
 	"time"
 
 	"lastcall/internal/forensics"
 	"lastcall/internal/proc"
+	"lastcall/internal/stuck"
 	"lastcall/pkg/locks"
 )
 
@@ -63,11 +63,11 @@ func (t *Target) fillLocks() {
 	record := t.Record
 	record.Counts.Locks = len(t.held)
 	for i, held := range t.held {
-		one := describeLock(held)
+		one := stuck.Describe(held)
 		if i < len(t.fates) {
 			fate := t.fates[i]
 			one.Fate = string(fate.State)
-			one.HeldBy = holders(fate.Holders)
+			one.HeldBy = stuck.Parties(fate.Holders)
 			for _, waiter := range fate.Waiters {
 				one.Waiters = append(one.Waiters, forensics.Party{PID: waiter.PID, Comm: waiter.Comm})
 			}
@@ -83,24 +83,4 @@ func (t *Target) fillLocks() {
 			record.Omitted++
 		}
 	}
-}
-
-func describeLock(held locks.Held) forensics.Lock {
-	lock := held.Lock
-	end := "EOF"
-	if lock.End != locks.EOF {
-		end = strconv.FormatUint(lock.End, 10)
-	}
-	return forensics.Lock{
-		Kind: string(lock.Kind), Mode: lock.Mode, Device: lock.Device.String(), Inode: lock.Inode,
-		Start: lock.Start, End: end, Path: held.Path(), Taker: lock.Taker, Holders: holders(held.Holders),
-	}
-}
-
-func holders(list []locks.Holder) []forensics.Party {
-	var parties []forensics.Party
-	for _, holder := range list {
-		parties = append(parties, forensics.Party{PID: holder.PID, Comm: holder.Comm, UID: holder.UID})
-	}
-	return parties
 }

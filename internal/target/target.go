@@ -13,6 +13,7 @@ import (
 	"lastcall/internal/forensics"
 	"lastcall/internal/linux"
 	"lastcall/internal/proc"
+	"lastcall/internal/stuck"
 	"lastcall/pkg/locks"
 	"lastcall/pkg/reaper"
 )
@@ -30,6 +31,8 @@ type Target struct {
 	Groups bool
 	// Hold, if not nil, says after each look why nobody may be signalled.
 	Hold func(claim.Result) string
+	// OnStuck, if not nil, says what may be done about those that do not die.
+	OnStuck *stuck.Policy
 	// Told, if not nil, says whom somebody else has asked to end.
 	Told func(proc.Key) bool
 
@@ -183,7 +186,6 @@ func (t *Target) Untouched(seen reaper.Seen) reaper.Report {
 // Fill writes what the ladder did into the record. What the unkillable wait
 // for is asked until the time given.
 func (t *Target) Fill(report reaper.Report, until time.Time) {
-	until = soonest(until, captureTime)
 	counts := &t.Record.Counts
 	for _, result := range report.Results {
 		switch result.Outcome {
@@ -201,13 +203,11 @@ func (t *Target) Fill(report reaper.Report, until time.Time) {
 		if at, ok := t.index[result.Key]; ok {
 			process := &t.processes[at]
 			process.Outcome, process.Took = string(result.Outcome), result.Took
-			if result.Outcome == reaper.Unkillable {
-				t.camera.Stuck(process, until)
-			}
 		}
 	}
 	t.fillLocks()
 	t.Record.Processes = append(t.processes, t.Record.Processes...)
+	t.treatStuck(report, until)
 	t.Record.Looks, t.Record.Method = report.Looks, string(report.Method)
 	t.Record.Escalated = report.Escalated
 	if report.Err != nil {

@@ -139,7 +139,7 @@ func (e *ending) prepare() error {
 	}
 	e.Target = &target.Target{
 		Scanner: scanner, FS: s.fs, Record: &e.record, FUSE: bytes.Contains(text, []byte(" - fuse")), Groups: true,
-		Hold: e.hold, Told: func(key proc.Key) bool { return e.told[key] },
+		OnStuck: s.policy(), Hold: e.hold, Told: func(key proc.Key) bool { return e.told[key] },
 	}
 	return nil
 }

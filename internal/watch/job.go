@@ -37,6 +37,7 @@ type job struct {
 	ending    bool
 	ended     *ended    // what was done
 	gone      time.Time // when its steps were gone, if that was while it was being ended
+	dying     dying
 }
 
 // ended is what an end did.

@@ -13,13 +13,15 @@ import (
 // node is one slurmd of this host with its spool folder.
 type node struct {
 	slurmd.Instance
-	folder int          // number of its watch, -1 for none
-	lock   *linux.Flock // nil while another service has the folder
-	jobs   map[uint32]*job
-	dirty  bool   // something happened in the folder
-	orders bool   // cred_state was written
-	said   string // the last line about it in the service's log
-	fresh  bool   // nothing was read of it yet
+	folder   int          // number of its watch, -1 for none
+	lock     *linux.Flock // nil while another service has the folder
+	jobs     map[uint32]*job
+	held     map[uint32]*held // processes that did not die, by job
+	recovery recovery
+	dirty    bool   // something happened in the folder
+	orders   bool   // cred_state was written
+	said     string // the last line about it in the service's log
+	fresh    bool   // nothing was read of it yet
 }
 
 // tells says whether Slurm has sent SIGTERM to a process when the order came:

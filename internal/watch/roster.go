@@ -3,7 +3,6 @@ package watch
 import (
 	"errors"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"lastcall/internal/linux"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm"
+	"lastcall/internal/slurm/spool"
 )
 
 // person is one process of the roster. What does not change is read once.
@@ -170,42 +170,7 @@ func (r *roster) meetStepd(p *person) {
 		return
 	}
 	p.title, p.isStepd = title, true
-	p.socket = r.socketOf(p.stat.PID)
-}
-
-// socketOf returns the path of the socket a process listens at, "" if it has
-// none yet: the inode is in a link of its descriptors, the path in net/unix.
-func (r *roster) socketOf(pid int) string {
-	inodes := map[string]bool{}
-	folder := r.fs.Path(pid, "fd")
-	_ = linux.EachName(folder, make([]byte, 2048), func(name []byte) bool {
-		link, err := linux.Link(folder + "/" + string(name))
-		if inode, ok := strings.CutPrefix(link, "socket:["); ok && err == nil {
-			inodes[strings.TrimSuffix(inode, "]")] = true
-		}
-		return true
-	})
-	text, err := linux.ReadAll(r.fs.Path(pid, "net/unix"), nil, 8<<20)
-	if err != nil {
-		return ""
-	}
-	return listening(text, inodes)
-}
-
-// listening finds a path among the lines of /proc/net/unix (proc(5)): Num
-// RefCount Protocol Flags Type St Inode Path. Flags has __SO_ACCEPTCON, 0x10000,
-// for a socket that listens (net/unix/af_unix.c, unix_seq_show).
-func listening(text []byte, inodes map[string]bool) string {
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) < 8 || !inodes[fields[6]] || !strings.HasPrefix(fields[7], "/") {
-			continue
-		}
-		if flags, err := strconv.ParseUint(fields[3], 16, 32); err == nil && flags&0x10000 != 0 {
-			return fields[7]
-		}
-	}
-	return ""
+	p.socket = spool.SocketOf(r.fs, p.stat.PID)
 }
 
 // findAbove returns the living slurmstepd a process descends from, nil for none.

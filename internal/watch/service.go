@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lastcall/internal/activity"
+	"lastcall/internal/aside"
 	"lastcall/internal/config"
 	"lastcall/internal/controller"
 	"lastcall/internal/hook"
@@ -15,6 +16,7 @@ import (
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/slurm/spool"
+	"lastcall/internal/stuck"
 )
 
 // Service is the node service.
@@ -31,6 +33,8 @@ type Service struct {
 	notify  *linux.Notify
 	nodes   map[string]*node // by spool folder
 	roster  *roster
+	finder  *stuck.Examiner
+	tended  time.Time
 	reader  *activity.Reader
 	pace    controller.Pace
 	asking  bool
@@ -50,7 +54,7 @@ func New(settings config.Config, source string, log func(text string)) (*Service
 	}
 	s := &Service{
 		Config: settings, Source: source, Log: log, fs: proc.Default, notify: notify,
-		nodes: map[string]*node{}, roster: newRoster(proc.Default), reader: activity.New(proc.Default),
+		nodes: map[string]*node{}, finder: newFinder(proc.Default), roster: newRoster(proc.Default), reader: activity.New(proc.Default),
 		results: make(chan func(), 64),
 	}
 	return s, nil
@@ -76,6 +80,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		s.collect()
 		s.follow(ctx, time.Now())
+		s.tend(ctx, time.Now())
 	}
 	s.finish()
 	return nil
@@ -114,6 +119,9 @@ func (s *Service) pause(now time.Time) time.Duration {
 	until := s.checked.Add(s.rhythm())
 	if s.busy() > 0 && s.next.Before(until) {
 		until = s.next
+	}
+	if next := s.tended.Add(lookAgain); s.waits() && next.Before(until) {
+		until = next
 	}
 	return max(until.Sub(now), 0)
 }
@@ -162,6 +170,7 @@ func (s *Service) attend(now time.Time) {
 	if s.Alive != nil {
 		s.Alive()
 	}
+	aside.Reap()
 	alive := len(s.nodes) > 0
 	for _, n := range s.nodes {
 		alive = alive && n.folder >= 0 && s.same(n.Key)
@@ -209,7 +218,7 @@ func (s *Service) discover() {
 			n.Instance = instance
 			continue
 		}
-		s.nodes[instance.SpoolDir] = &node{Instance: instance, folder: -1, jobs: map[uint32]*job{}}
+		s.nodes[instance.SpoolDir] = &node{Instance: instance, folder: -1, jobs: map[uint32]*job{}, held: map[uint32]*held{}}
 		s.Log("serving node " + instance.Node + " of cluster " + instance.Cluster + ", " + instance.SpoolDir)
 	}
 }
@@ -278,6 +287,7 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 	}
 	for _, n := range s.nodes {
 		for _, j := range n.jobs {
+			s.seeStuck(j, time.Now())
 			if j.ending || j.ended != nil || j.refused != "" {
 				continue
 			}

@@ -55,7 +55,7 @@ func copyInto(t *testing.T, from, to string) {
 
 func TestPrograms(t *testing.T) {
 	first, second := makeIn(t, t.TempDir()), makeIn(t, t.TempDir())
-	for _, program := range []string{"epilog", "taskepilog", "lastcall"} {
+	for _, program := range []string{"epilog", "taskepilog", "unkillable", "lastcall"} {
 		path := filepath.Join(first, program)
 		if a, b := sum(t, path), sum(t, filepath.Join(second, program)); a != b {
 			t.Errorf("two builds of %s differ: %s and %s", program, a, b)

@@ -34,7 +34,8 @@ var programs = sync.OnceValues(func() (string, error) {
 		return dir, err
 	}
 	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/",
-		"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/lastcall", "lastcall/test/misbehave", "lastcall/test/slowfs")
+		"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/unkillable", "lastcall/cmd/lastcall",
+		"lastcall/test/misbehave", "lastcall/test/slowfs", "lastcall/test/silentfuse")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	if err != nil {
@@ -98,6 +99,7 @@ func newSite(t *testing.T, options cluster.Options, toml string) *site {
 	if options.Epilog == "" {
 		options.Epilog = "epilog"
 	}
+	options.Conf = append(options.Conf, "UnkillableStepProgram="+s.bin+"/unkillable")
 	options.Epilog, options.TaskEpilog = s.bin+"/"+options.Epilog, s.bin+"/taskepilog"
 	if options.FirstJob == 0 {
 		// One job id belongs to one job on this host, as it does elsewhere.

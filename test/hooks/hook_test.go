@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		build := exec.Command("go", "build", "-trimpath", "-o", built+"/",
-			"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/test/misbehave")
+			"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/unkillable", "lastcall/test/misbehave", "lastcall/test/silentfuse")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%v: %s", err, out)

@@ -75,7 +75,7 @@ func TestFilesAreShort(t *testing.T) {
 
 // The hooks run while a node stands idle: what they link costs every job.
 func TestHooksLinkLittle(t *testing.T) {
-	for _, hook := range []string{"epilog", "taskepilog"} {
+	for _, hook := range []string{"epilog", "taskepilog", "unkillable"} {
 		command := exec.Command("go", "list", "-deps", "./cmd/"+hook)
 		command.Dir = root
 		out, err := command.Output()

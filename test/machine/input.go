@@ -28,7 +28,7 @@ func NewInput(ctx context.Context, source, dir string) (Input, error) {
 		_, err := command(ctx, "env", append([]string{"CGO_ENABLED=0", "go", "-C", source}, args...)...)
 		return err
 	}
-	if err := build("build", "-trimpath", "-o", dir+"/bin/", "./cmd/...", "./test/misbehave", "./test/slowfs"); err != nil {
+	if err := build("build", "-trimpath", "-o", dir+"/bin/", "./cmd/...", "./test/misbehave", "./test/slowfs", "./test/silentfuse"); err != nil {
 		return in, err
 	}
 	for _, path := range testPackages {

@@ -102,7 +102,8 @@ func (o options) arguments() []string {
 		"-finish-to", o.finishTo, "-child-term", o.childTerm,
 		"-children", strconv.Itoa(o.children), "-threads", strconv.Itoa(o.threads),
 		"-fork-rate", strconv.Itoa(o.forkRate), "-link", o.link.String(), "-child-life", o.childLife.String(),
-		"-name", o.name, "-uid", strconv.Itoa(o.uid), "-cgroup", o.cgroup, "-hold-memory", o.memory, "-ready", o.ready, "-max", o.max.String(),
+		"-name", o.name, "-uid", strconv.Itoa(o.uid), "-cgroup", o.cgroup, "-hold-memory", o.memory, "-write-to", o.writeTo,
+		"-ready", o.ready, "-max", o.max.String(),
 	}
 	for _, flag := range []struct {
 		name string

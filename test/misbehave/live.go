@@ -53,6 +53,9 @@ func (o *options) live() error {
 	if o.forkRate > 0 {
 		go o.fork()
 	}
+	if o.writeTo != "" {
+		go o.write()
+	}
 	if o.stopped {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}

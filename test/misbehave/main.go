@@ -46,6 +46,7 @@ type options struct {
 	env        list
 	cgroup     string
 	memory     string
+	writeTo    string
 	ready      string
 	max        time.Duration
 	held       []*os.File // with their locks, for life
@@ -90,6 +91,7 @@ func define(o *options, flags *flag.FlagSet) {
 	flags.Var(&o.env, "env", "NAME=value to plant; may be repeated")
 	flags.StringVar(&o.cgroup, "cgroup", "", "move to the cgroup at this folder first")
 	flags.StringVar(&o.memory, "hold-memory", "", "write to a page of this file; once that hangs, hang with the lock of the memory")
+	flags.StringVar(&o.writeTo, "write-to", "", "once ready, write to this file again and again")
 	flags.StringVar(&o.ready, "ready", "", "append \"PID START\" of each living process to this file")
 	flags.DurationVar(&o.max, "max", 2*time.Minute, "end after this long in any case")
 }

@@ -8,6 +8,15 @@ import (
 	"time"
 )
 
+// write writes to a file as long as that works, which ends when its file
+// system does not answer any more: then it waits in the kernel.
+func (o *options) write() {
+	for {
+		_ = os.WriteFile(o.writeTo, []byte("x"), 0o666)
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // holdMemory is for a file on a file system that will be frozen: then one
 // thread gets stuck writing to a page of it, and another that takes the page
 // away gets stuck with the lock of this process's memory. The first thread

@@ -38,6 +38,7 @@ type Record struct {
 	Method    string    `json:"method"`
 	Escalated string    `json:"escalated"`
 	Watch     *Watch    `json:"watch"`
+	Causes    []Cause   `json:"causes"`
 	Processes []Process `json:"processes"`
 	Locks     []Lock    `json:"locks"`
 	Groups    []Group   `json:"groups"`
@@ -71,6 +72,23 @@ type Watch struct {
 	Asked    int       `json:"asked"`
 }
 
+// Cause is what processes that do not die wait for.
+type Cause struct {
+	Code     string  `json:"code"`
+	Text     string  `json:"text"`
+	Count    int     `json:"count"`
+	Function string  `json:"function"`
+	Call     string  `json:"call"`
+	While    string  `json:"while"`
+	Type     string  `json:"type"`
+	Source   string  `json:"source"`
+	Mount    string  `json:"mount"`
+	File     string  `json:"file"`
+	Since    float64 `json:"since_ms"`
+	Daemons  []Party `json:"daemons"`
+	Abort    string  `json:"abort"`
+}
+
 // Phases holds the durations in milliseconds.
 type Phases struct {
 	Identity float64 `json:"identity_ms"`
@@ -101,9 +119,13 @@ type Process struct {
 	Wchan    string   `json:"wchan"`
 	Syscall  string   `json:"syscall"`
 	Stack    []string `json:"stack"`
+	Thread   int      `json:"thread"`
+	Cause    string   `json:"cause"`
+	File     string   `json:"file"`
 	Locks    int      `json:"locks"`
 	Doing    string   `json:"doing"`
 	Told     string   `json:"told"`
+	Would    []string `json:"would"`
 	Outcome  string   `json:"outcome"`
 	Took     float64  `json:"took_ms"`
 }
@@ -120,6 +142,7 @@ type Lock struct {
 	Taker   int     `json:"taker"`
 	Holders []Party `json:"holders"`
 	Fate    string  `json:"fate"`
+	Release string  `json:"release"`
 	HeldBy  []Party `json:"held_by"`
 	Waiters []Party `json:"waiters"`
 }

@@ -1,0 +1,43 @@
+package linux
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// Answers asks a file system for something that changes nothing: to remove a
+// file that is not there. The kernel first makes sure that the file system may
+// be written to, which waits while it is frozen, and then looks the name up,
+// for which a network file system asks its server (fs/namei.c, do_unlinkat).
+// It returns nil if there was an answer, also a refusal. It waits as long as
+// the file system does: only a disposable child does this.
+func Answers(path string) error {
+	err := unix.Unlink(path)
+	switch err {
+	case nil, unix.ENOENT, unix.EROFS, unix.EACCES, unix.EPERM, unix.ENOTDIR:
+		return nil
+	}
+	return fail("unlink", path, err)
+}
+
+// fuseControl is where the kernel shows FUSE connections once fusectl is
+// mounted there (filesystems/fuse.rst, "Control filesystem").
+const fuseControl = "/sys/fs/fuse/connections"
+
+// AbortFUSE ends a FUSE connection: all its requests fail and its users go on
+// with errors. Where fusectl is not mounted it is mounted for this process
+// alone, so only a disposable child does this.
+func AbortFUSE(connection string) error {
+	path := fuseControl + "/" + connection + "/abort"
+	if !Exists(path) {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return fail("unshare", fuseControl, err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return fail("mount private", "/", err)
+		}
+		if err := unix.Mount("none", fuseControl, "fusectl", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+			return fail("mount fusectl", fuseControl, err)
+		}
+	}
+	return Write(path, "1")
+}

@@ -1,0 +1,89 @@
+package watch
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"lastcall/internal/controller"
+)
+
+func TestMayResume(t *testing.T) {
+	now := time.Unix(1764098123, 0)
+	drained := controller.Node{Name: "n1", State: []string{"IDLE", "DRAIN"}, Reason: "Kill task failed", By: "root", Since: "1764098123"}
+	named := drained
+	named.Reason = "Kill task failed (JobId=77 StepId=batch)"
+	good := Facts{
+		Allowed: true, Drain: drained, Now: drained, Jobs: map[uint32]bool{77: true}, Since: now.Add(-20 * time.Second),
+		Gone: true, LocksFree: true, Most: 3,
+	}
+	with := func(change func(*Facts)) Facts {
+		f := good
+		change(&f)
+		return f
+	}
+	other := func(change func(*controller.Node)) Facts {
+		return with(func(f *Facts) { change(&f.Now) })
+	}
+	tests := []struct {
+		name  string
+		facts Facts
+		may   bool
+	}{
+		{"all is well again", good, true},
+		{"Slurm names the job", with(func(f *Facts) { f.Drain, f.Now = named, named }), true},
+		{"it still completes", other(func(n *controller.Node) { n.State = []string{"MIXED", "COMPLETING", "DRAIN"} }), true},
+		{"not allowed", with(func(f *Facts) { f.Allowed = false }), false},
+		{"an admin gave another reason", other(func(n *controller.Node) { n.Reason = "bad memory" }), false},
+		{"an admin gave the same reason later", other(func(n *controller.Node) { n.Since = strconv.FormatInt(now.Unix()+60, 10) }), false},
+		{"somebody else set it", other(func(n *controller.Node) { n.By = "ada" }), false},
+		{"drained for another job", with(func(f *Facts) { f.Drain, f.Now, f.Jobs = named, named, map[uint32]bool{78: true} }), false},
+		{"drained long before", with(func(f *Facts) { f.Since = now.Add(time.Minute) }), false},
+		{"not drained", other(func(n *controller.Node) { n.State = []string{"IDLE"} }), false},
+		{"down", other(func(n *controller.Node) { n.State = []string{"DOWN", "DRAIN"} }), false},
+		{"in maintenance", other(func(n *controller.Node) { n.State = []string{"IDLE", "DRAIN", "MAINTENANCE"} }), false},
+		{"a process is there", with(func(f *Facts) { f.Gone = false }), false},
+		{"a lock is there", with(func(f *Facts) { f.LocksFree = false }), false},
+		{"the file system does not answer", with(func(f *Facts) { f.Answers = "/scratch" }), false},
+		{"three times today", with(func(f *Facts) { f.Today = 3 }), false},
+		{"no answer at all", Facts{Allowed: true, Gone: true, LocksFree: true, Most: 3}, false},
+	}
+	for _, test := range tests {
+		if got := MayResume(test.facts); (got == "") != test.may {
+			t.Errorf("%s: %q", test.name, got)
+		}
+	}
+}
+
+func TestResumesWithinADay(t *testing.T) {
+	s := &Service{Notes: t.TempDir() + "/notes", Log: func(text string) { t.Error(text) }}
+	n := &node{}
+	n.Node, n.Cluster = "n1", "c"
+	if got := s.resumes(n); got != 0 {
+		t.Errorf("%d before the first", got)
+	}
+	s.noteResume(n)
+	s.noteResume(n)
+	old := strconv.FormatInt(time.Now().Add(-25*time.Hour).Unix(), 10)
+	text, err := os.ReadFile(s.resumesPath(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.resumesPath(n), append([]byte(old+"\nnonsense\n"), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.resumes(n); got != 2 {
+		t.Errorf("%d, want 2", got)
+	}
+	s.Log = func(string) {}
+	if err := os.Remove(s.resumesPath(n)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(s.resumesPath(n), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.resumes(n); got < 1000 {
+		t.Errorf("%d though nobody knows", got)
+	}
+}
