@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"lastcall/internal/aside"
+	"lastcall/internal/python"
 	"lastcall/internal/version"
 )
 
@@ -35,7 +36,7 @@ func run(arguments []string, out, wrong io.Writer) int {
 	case "version", "-version", "--version":
 		fmt.Fprintln(out, version.Line(""))
 	case aside.Argument:
-		return aside.Serve(arguments[1:])
+		return aside.Serve(arguments[1:], python.Answers)
 	case "watch":
 		err = watchNode(arguments[1:], wrong)
 	case "config":
