@@ -101,11 +101,13 @@ func TestWholeTrees(t *testing.T) {
 		{"the leader of the session is gone", job, all, []one{left, bare}, map[int]string{100: "environ", 101: "kin"}},
 		{
 			"another user leads the session", job, all,
-			[]one{left, bare, {pid: 90, parent: 1, session: 90, uid: 5, comm: "bash", start: 1}}, map[int]string{100: "environ"},
+			[]one{left, bare, {pid: 90, parent: 1, session: 90, uid: 5, comm: "bash", start: 1}},
+			map[int]string{100: "environ"},
 		},
 		{
 			"root leads the session", job, all,
-			[]one{left, bare, {pid: 90, parent: 1, session: 90, comm: "su", start: 1}}, map[int]string{100: "environ"},
+			[]one{left, bare, {pid: 90, parent: 1, session: 90, comm: "su", start: 1}},
+			map[int]string{100: "environ"},
 		},
 		{"a live step of the job", job, all, []one{left, stepd("slurmstepd: [77.0]"), below}, map[int]string{100: "environ", 110: "live-step"}},
 		{
@@ -116,7 +118,9 @@ func TestWholeTrees(t *testing.T) {
 		{"below a slurmstepd with half a title", job, all, []one{left, stepd("slurmstepd: [7"), below}, map[int]string{100: "environ", 110: "other-job"}},
 		{"a component of the het job still runs", het, all, []one{left, bare, stepd("slurmstepd: [78.0+1]"), below}, map[int]string{100: "other-job", 110: "other-job"}},
 		{
-			"a component of it on another node of this host", slurm.Job{ID: 77, HetLeader: 77, UID: user, Restarts: -1, Node: "n1"}, all,
+			"a component of it on another node of this host",
+			slurm.Job{ID: 77, HetLeader: 77, UID: user, Restarts: -1, Node: "n1"},
+			all,
 			[]one{left, stepd("slurmstepd: [78.0+1]"), {pid: 110, parent: 50, session: 50, uid: user, comm: "task", env: mark77 + "SLURMD_NODENAME=n2\x00", start: 450}},
 			map[int]string{100: "environ", 110: "other-cluster"},
 		},
@@ -126,11 +130,13 @@ func TestWholeTrees(t *testing.T) {
 		{"by user, beside the program that keeps Slurm's scope", job, byUID, []one{bare, stepd("slurmstepd\x00infinity")}, map[int]string{101: "uid"}},
 		{
 			"by user, with a terminal's shell", job, byUID,
-			[]one{bare, {pid: 102, parent: 103, session: 102, uid: user, comm: "bash"}, {pid: 103, parent: 1, session: 103, comm: "sshd"}}, map[int]string{101: "uid"},
+			[]one{bare, {pid: 102, parent: 103, session: 102, uid: user, comm: "bash"}, {pid: 103, parent: 1, session: 103, comm: "sshd"}},
+			map[int]string{101: "uid"},
 		},
 		{
 			"below somebody who cannot be seen", job, all,
-			[]one{{pid: 100, parent: 60, session: 100, uid: user, comm: "left", env: mark77, start: 500}}, map[int]string{100: "hidden-parent"},
+			[]one{{pid: 100, parent: 60, session: 100, uid: user, comm: "left", env: mark77, start: 500}},
+			map[int]string{100: "hidden-parent"},
 		},
 	}
 	for _, test := range tests {
@@ -145,5 +151,18 @@ func TestWholeTrees(t *testing.T) {
 				t.Errorf("%+v", result)
 			}
 		})
+	}
+}
+
+// A parent that has ended during the pass is no parent that cannot be seen.
+func TestOrphaned(t *testing.T) {
+	s := &Scanner{FS: tree(t, one{pid: 100, parent: 1, session: 100, uid: user, comm: "left"}), buffer: make([]byte, 4096)}
+	for _, test := range []struct {
+		pid, parent int
+		want        bool
+	}{{100, 60, true}, {100, 1, false}, {101, 1, true}} {
+		if got := s.orphaned(test.pid, test.parent); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
 	}
 }

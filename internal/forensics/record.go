@@ -55,6 +55,7 @@ type Record struct {
 	Watch     *Watch // nil for the hooks
 	Processes []Process
 	Locks     []Lock
+	Groups    []Group
 	Omitted   int // processes and locks left out to keep the line short
 	Warnings  []string
 }
@@ -142,4 +143,12 @@ type Party struct {
 	PID  int
 	Comm string
 	UID  uint32
+}
+
+// Group is a cgroup of the job of which folders were removed because nobody
+// was in them any more.
+type Group struct {
+	Path    string // the job's own folder
+	Removed int    // how many folders, its own counted too
+	Gone    bool   // nothing of it is left
 }

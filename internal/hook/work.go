@@ -45,6 +45,7 @@ func (r *run) work() forensics.Verdict {
 	}
 	defer job.Scanner.Aside.Close()
 	report := r.end(job)
+	r.removeGroups(job, report, r.until().Add(-reserve))
 	job.Fill(report, r.until())
 	verdict := verdictOf(report, r.record.Counts, r.config.Mode == config.Observe)
 	switch verdict {
@@ -123,6 +124,7 @@ func (r *run) end(t *target.Target) reaper.Report {
 	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
 		return reaper.Report{Looks: 1, Hold: first.Hold}
 	}
+	asked := r.interruptible()
 	began = time.Now()
 	t.FindLocks(until)
 	r.record.Phases.Locks = time.Since(began)
@@ -137,7 +139,7 @@ func (r *run) end(t *target.Target) reaper.Report {
 	defer kernel.Free()
 	t.Keep(first)
 	began = time.Now()
-	report := reaper.Reap(r.interruption(), reaper.Ladder{
+	report := reaper.Reap(asked, reaper.Ladder{
 		Grace: r.settings.Grace, IgnoredGrace: r.settings.IgnoredGrace, Settle: settle, Deadline: time.Until(until),
 	}, t, kernel)
 	r.record.Phases.Ladder = time.Since(began)

@@ -11,6 +11,7 @@ import (
 	"lastcall/internal/controller"
 	"lastcall/internal/hook"
 	"lastcall/internal/linux"
+	"lastcall/internal/note"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/slurm/spool"
@@ -36,6 +37,7 @@ type Service struct {
 	results chan func()
 	working int // questions and ends that are under way
 	next    time.Time
+	settled time.Time // when events were last gathered
 	checked time.Time
 	swept   time.Time
 }
@@ -67,8 +69,7 @@ func (s *Service) Run(ctx context.Context) error {
 			return err
 		}
 		if happened && s.busy() == 0 {
-			// Most jobs end by themselves within moments: one look at all.
-			time.Sleep(settling)
+			time.Sleep(s.settling(time.Now()))
 		}
 		if err := s.notify.Drain(s.event); err != nil {
 			return err
@@ -78,6 +79,17 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.finish()
 	return nil
+}
+
+// settling is how long events are gathered: most jobs end by themselves within
+// moments, and one look serves them all.
+func (s *Service) settling(now time.Time) time.Duration {
+	pause := calm
+	if now.Sub(s.settled) < hurry {
+		pause = crowded
+	}
+	s.settled = now.Add(pause)
+	return pause
 }
 
 // busy counts the jobs that were told to end.
@@ -91,6 +103,11 @@ func (s *Service) busy() int {
 
 // pause is how long nothing needs to be done.
 func (s *Service) pause(now time.Time) time.Duration {
+	for _, n := range s.nodes {
+		if n.dirty && n.folder >= 0 {
+			return 0
+		}
+	}
 	until := s.checked.Add(s.rhythm())
 	if s.busy() > 0 && s.next.Before(until) {
 		until = s.next
@@ -100,6 +117,11 @@ func (s *Service) pause(now time.Time) time.Duration {
 
 // rhythm is how often the slurmds are looked after.
 func (s *Service) rhythm() time.Duration {
+	for _, n := range s.nodes {
+		if n.lock == nil {
+			return search
+		}
+	}
 	if len(s.nodes) == 0 {
 		return search
 	}
@@ -205,6 +227,9 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 			continue
 		}
 		n.dirty = false
+		if n.fresh {
+			s.sweepNotes(n)
+		}
 		over, err := n.refresh(now)
 		if err != nil && !linux.Gone(err) {
 			s.Log(err.Error())
@@ -222,6 +247,21 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 	}
 }
 
+// sweepNotes removes what a service before this one left for users.
+func (s *Service) sweepNotes(n *node) {
+	live := map[uint32]bool{}
+	steps, err := spool.Steps(n.SpoolDir, n.Node)
+	for _, step := range steps {
+		live[step.Job] = true
+	}
+	if err == nil {
+		err = note.Sweep(s.Notes, n.Node, func(job uint32) bool { return live[job] })
+	}
+	if err != nil {
+		s.Log(err.Error())
+	}
+}
+
 // look looks at every job that was told to end, and acts.
 func (s *Service) look(ctx context.Context, now time.Time) {
 	if err := s.roster.take(now.Add(lookLimit)); err != nil {
@@ -229,7 +269,7 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 	}
 	for _, n := range s.nodes {
 		for _, j := range n.jobs {
-			if j.ending || j.ended != nil {
+			if j.ending || j.ended != nil || j.refused != "" {
 				continue
 			}
 			j.see(s.roster, s.reader, time.Now())
@@ -240,8 +280,20 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 		}
 	}
 	s.actOn(ctx, time.Now())
-	took := time.Since(now)
-	s.next = now.Add(max(interval, share*took))
+	s.next = now.Add(max(s.interval(now), share*time.Since(now)))
+}
+
+// interval is how long after a look the next one is due. slurmd itself looks
+// every ten seconds only after the first ten: then there is no hurry.
+func (s *Service) interval(now time.Time) time.Duration {
+	for _, n := range s.nodes {
+		for _, j := range n.jobs {
+			if now.Sub(j.ordered) < slurmdHurries {
+				return soon
+			}
+		}
+	}
+	return later
 }
 
 func (s *Service) rules() Rules {

@@ -276,6 +276,36 @@ func TestServersOfFileSystemsEndLast(t *testing.T) {
 	}
 }
 
+// striking is a world whose processes can be ended in one stroke.
+type striking struct{ *world }
+
+func (s striking) KillWhole(member func(pid int) bool) {
+	for _, p := range s.processes {
+		p.dead = p.dead || p.ours && member(p.key.PID)
+	}
+}
+
+func TestAStrokeKills(t *testing.T) {
+	w := &world{}
+	w.add(fake{ours: true})
+	report := Reap(context.Background(), Ladder{Settle: time.Second, Deadline: 10 * time.Second}, striking{w}, w)
+	if len(report.Results) != 1 || report.Results[0].Outcome != Killed {
+		t.Errorf("%+v", report)
+	}
+}
+
+// The users of a file system take the whole grace: its server still gets
+// SIGTERM and some time.
+func TestTheServerIsAskedToo(t *testing.T) {
+	w := &world{}
+	server := w.add(fake{ours: true, last: true, dies: 500 * time.Millisecond})
+	w.add(fake{ours: true, dies: -1})
+	Reap(context.Background(), ladder, w, w)
+	if !server.dead || server.terms != 1 || server.kill != 0 {
+		t.Errorf("%+v", server)
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	w := &world{}
 	want := map[*fake]Outcome{

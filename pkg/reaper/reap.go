@@ -192,6 +192,12 @@ func (r *run) kill(victims []Key, now time.Duration) {
 				members[m.PID] = true
 			}
 		}
+		// Who is gone when its own SIGKILL comes was hit by this stroke.
+		for _, key := range victims {
+			if m := r.members[key]; m.firstAt < 0 {
+				m.firstAt = now
+			}
+		}
 		whole.KillWhole(func(pid int) bool { return members[pid] })
 	}
 	for _, key := range victims {
@@ -311,7 +317,7 @@ func (r *run) finish() Report {
 
 func outcome(l Ladder, m *member, now time.Duration) Outcome {
 	switch {
-	case !m.gone && m.firstAt < 0:
+	case !m.gone && (m.firstAt < 0 || m.denied):
 		return Left
 	case !m.gone && m.Killed && now-m.KilledAt >= min(l.Settle, unkillableAfter):
 		return Unkillable

@@ -90,7 +90,7 @@ func TestArraysAndHetJobs(t *testing.T) {
 	// node of its own.
 	s := newSite(t, cluster.Options{Nodes: 2, Conf: []string{"SchedulerParameters=bf_interval=1,defer_batch,batch_sched_delay=0,sched_min_interval=0"}}, "")
 	out := s.folder(nobody)
-	id := s.script(out, `"$MISBEHAVE" -setsid -exit -ready $OUT/ready.$SLURM_ARRAY_TASK_ID
+	s.script(out, `"$MISBEHAVE" -setsid -exit -ready $OUT/ready.$SLURM_ARRAY_TASK_ID
 until [ -e $OUT/go.$SLURM_ARRAY_TASK_ID ]; do sleep 0.05; done
 `, "--array=0-1")
 	first, second := s.ready(out+"/ready.0", 1)[0], s.ready(out+"/ready.1", 1)[0]
@@ -111,7 +111,7 @@ until [ -e $OUT/go.$SLURM_ARRAY_TASK_ID ]; do sleep 0.05; done
 	s.epilogs(2)
 
 	out = s.folder(nobody)
-	id = s.script(out, `"$MISBEHAVE" -setsid -exit -ready $OUT/ready.batch
+	id := s.script(out, `"$MISBEHAVE" -setsid -exit -ready $OUT/ready.batch
 srun --het-group=0,1 bash -c '"$MISBEHAVE" -setsid -exit -ready $OUT/ready.$SLURM_PROCID'
 `, "-n", "1", ":", "-n", "1")
 	for _, record := range s.epilogs(2) {

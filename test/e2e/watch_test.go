@@ -203,10 +203,48 @@ func TestWatchLetsWorkFinish(t *testing.T) {
 				ready := 1 + strings.Count(how, "-children")
 				started[name] = w.begin("checkpoint.sh", ready, nil, "HOW="+how)
 			}
+			if _, err := os.Stat("/dev/fuse"); err == nil {
+				started["on a slow FUSE file system"] = w.beginOnSlowFS()
+			} else {
+				t.Log("this kernel has no FUSE: saving to such a file system is not tested here")
+			}
 			started["one task of four"] = w.begin("one-of-four.sh", 4, []string{"-n", "4"})
 			w.finishWhole(started)
 		})
 	}
+}
+
+// beginOnSlowFS starts a job that saves to a file system on which each write
+// takes its time.
+func (w *watched) beginOnSlowFS() doomed {
+	w.t.Helper()
+	behind, mounted := w.folder(nobody), w.folder(nobody)
+	server := exec.Command(w.bin+"/slowfs", behind, mounted)
+	server.Stderr = os.Stderr
+	if err := server.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { stop(server, syscall.SIGTERM) })
+	for end := time.Now().Add(10 * time.Second); !isMounted(mounted); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatal("slowfs does not mount")
+		}
+	}
+	out := w.folder(nobody)
+	id := w.submitJob(cluster.Job{
+		Script: jobs.Script("checkpoint.sh"), UID: nobody,
+		Env: []string{
+			"MISBEHAVE=" + w.bin + "/misbehave", "OUT=" + out,
+			"HOW=-term catch -finish-by trickle", "SAVE=" + mounted + "/saved",
+		},
+	})
+	w.ready(out+"/ready", 1)
+	return doomed{id: id, out: behind}
+}
+
+func isMounted(path string) bool {
+	text, _ := os.ReadFile("/proc/self/mountinfo")
+	return strings.Contains(string(text), " "+path+" ")
 }
 
 // finishWhole cancels the jobs together and asserts that each saves its work

@@ -40,6 +40,7 @@ type Record struct {
 	Watch     *Watch    `json:"watch"`
 	Processes []Process `json:"processes"`
 	Locks     []Lock    `json:"locks"`
+	Groups    []Group   `json:"groups"`
 	Omitted   int       `json:"omitted"`
 	Warnings  []string  `json:"warnings"`
 }
@@ -121,6 +122,13 @@ type Lock struct {
 	Fate    string  `json:"fate"`
 	HeldBy  []Party `json:"held_by"`
 	Waiters []Party `json:"waiters"`
+}
+
+// Group is a cgroup of which folders were removed.
+type Group struct {
+	Path    string `json:"path"`
+	Removed int    `json:"removed"`
+	Gone    bool   `json:"gone"`
 }
 
 // Party is a process beside a lock.
