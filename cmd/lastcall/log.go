@@ -61,6 +61,9 @@ func showRecord(out io.Writer, r report.Record) {
 	for _, l := range r.Locks {
 		fmt.Fprintf(out, "    %s %s on %s: %s\n", safe(l.Kind), safe(l.Mode), safe(l.Path), safe(l.Fate))
 	}
+	if r.Hang != nil {
+		fmt.Fprintf(out, "    %s: %s\n", safe(r.Hang.Action), forensics.Quote(r.Hang.Text, 2048))
+	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(out, "    warning: %s\n", safe(warning))
 	}

@@ -15,6 +15,8 @@ import (
 const usage = `lastcall ends what Slurm jobs leave on their nodes.
 
   lastcall watch               the node service: out of COMPLETING in seconds
+  lastcall inspect JOB         has it finished its work, and what does it wait for?
+                               -pid PID for one process, -json, -now for one look only
   lastcall config [FILE]       check the configuration and show what holds
   lastcall log [-job N] [FILE] show what the hooks wrote down, for reading
   lastcall version
@@ -39,6 +41,8 @@ func run(arguments []string, out, wrong io.Writer) int {
 		return aside.Serve(arguments[1:], python.Answers)
 	case "watch":
 		err = watchNode(arguments[1:], wrong)
+	case "inspect":
+		err = inspect(arguments[1:], out, wrong)
 	case "config":
 		err = showConfig(arguments[1:], out)
 	case "log":

@@ -35,6 +35,10 @@ ignored_grace = "2s"
 confirm_timeout = "500ms"
 partitions = ["debug", "long"]
 min_uid = 1000
+[watch.finished]
+after = "off"
+action = "terminate"
+terminate_after = "1h"
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +54,7 @@ min_uid = 1000
 	want.Watch = Watch{
 		Mode: Observe, IdleGrace: Never, IgnoredGrace: 2 * time.Second, ConfirmTimeout: 500 * time.Millisecond,
 		Partitions: []string{"debug", "long"}, MinUID: 1000,
+		Finished: Finished{After: Never, Action: Terminate, TerminateAfter: time.Hour},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -62,7 +67,7 @@ func TestParseSaysWhatWouldBeRight(t *testing.T) {
 		{"moed = \"observe\"", `f:1: unknown key "moed"; did you mean "mode"?`},
 		{"epilog = 1", `f:1: unknown key "epilog"; did you mean the table [epilog]?`},
 		{"\n[epilog]\nwhatever = 1", "f:3: unknown key \"whatever\" in [epilog]; known there are enabled, grace, ignored_grace, deadline, claims, drain"},
-		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog], [taskepilog] and [watch]"},
+		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog], [taskepilog], [watch] and [watch.finished]"},
 		{"[epilog]\n\ngrace = \"2 s\"", `f:3: grace in [epilog]: "2 s" is no duration; use one like "2s" or "500ms"`},
 		{"[epilog]\ngrace = 2", `f:2: grace in [epilog]: "2" is no text in quotes; write it like "2s"`},
 		{"[epilog]\ngrace = \"-1s\"", "f:2: grace in [epilog]: -1s is not possible; use 0s to 5m0s"},
@@ -106,6 +111,7 @@ func TestEveryKeySaysWhatWouldBeRight(t *testing.T) {
 		"claims": `write it like ["cgroup", "environ", "kin"]`, "scope": `write it like "step"`,
 		"idle_grace": `write it like "2s"`, "confirm_timeout": `write it like "2s"`,
 		"partitions": `write it like ["one", "two"]`, "min_uid": "use one like 1000, without quotes",
+		"after": `write it like "2s"`, "action": `write it like "report"`, "terminate_after": `write it like "2s"`,
 	}
 	checked := 0
 	for table, names := range keys {
@@ -124,7 +130,7 @@ func TestEveryKeySaysWhatWouldBeRight(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 22 {
+	if checked != 25 {
 		t.Errorf("%d keys were checked: is the list of what would be right complete?", checked)
 	}
 }

@@ -8,12 +8,13 @@ import (
 
 // keys holds every key there is, by table.
 var keys = map[string][]string{
-	"":           {"mode", "log", "spare", "epilog", "taskepilog", "watch"},
-	"log":        {"path"},
-	"spare":      {"users", "commands"},
-	"epilog":     {"enabled", "grace", "ignored_grace", "deadline", "claims", "drain"},
-	"taskepilog": {"enabled", "grace", "ignored_grace", "deadline", "claims", "scope"},
-	"watch":      {"mode", "idle_grace", "ignored_grace", "confirm_timeout", "partitions", "min_uid"},
+	"":               {"mode", "log", "spare", "epilog", "taskepilog", "watch"},
+	"log":            {"path"},
+	"spare":          {"users", "commands"},
+	"epilog":         {"enabled", "grace", "ignored_grace", "deadline", "claims", "drain"},
+	"taskepilog":     {"enabled", "grace", "ignored_grace", "deadline", "claims", "scope"},
+	"watch":          {"mode", "idle_grace", "ignored_grace", "confirm_timeout", "partitions", "min_uid"},
+	"watch.finished": {"after", "action", "terminate_after"},
 }
 
 // suggest says what would be right in place of an unknown key.

@@ -54,7 +54,9 @@ for i in range(3):
 		return err == nil && len(s.Threads) == 4 && s.Main(pid) != nil && s.Main(pid).Outermost() != nil && s.Main(pid).Outermost().Is("_shutdown", "threading.py")
 	})
 	k := &target{fs: proc.Default, pid: pid, live: pid, buffer: make([]byte, 8<<10)}
-	m := newMemory(func(addresses []uint64, pages [][page]byte) (int, error) { return linux.ReadPages(pid, addresses, pages) }, soon())
+	m := newMemory(func(addresses []uint64, pages [][page]byte) (int, error) {
+		return linux.ReadPages(pid, addresses, pages)
+	}, soon())
 	i, err := k.find(m)
 	if err != nil {
 		t.Fatal(err)

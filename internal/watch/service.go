@@ -32,6 +32,7 @@ type Service struct {
 	nodes   map[string]*node // by spool folder
 	roster  *roster
 	reader  *activity.Reader
+	vigil   *vigil
 	pace    controller.Pace
 	asking  bool
 	results chan func()
@@ -51,7 +52,7 @@ func New(settings config.Config, source string, log func(text string)) (*Service
 	s := &Service{
 		Config: settings, Source: source, Log: log, fs: proc.Default, notify: notify,
 		nodes: map[string]*node{}, roster: newRoster(proc.Default), reader: activity.New(proc.Default),
-		results: make(chan func(), 64),
+		vigil: newVigil(proc.Default, settings.Watch.Finished), results: make(chan func(), 64),
 	}
 	return s, nil
 }
@@ -76,6 +77,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		s.collect()
 		s.follow(ctx, time.Now())
+		s.keepVigil(ctx, time.Now())
 	}
 	s.finish()
 	return nil
@@ -111,6 +113,9 @@ func (s *Service) pause(now time.Time) time.Duration {
 	until := s.checked.Add(s.rhythm())
 	if s.busy() > 0 && s.next.Before(until) {
 		until = s.next
+	}
+	if due := s.vigil.due(); !due.IsZero() && due.Before(until) && len(s.nodes) > 0 {
+		until = due
 	}
 	return max(until.Sub(now), 0)
 }

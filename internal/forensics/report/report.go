@@ -38,6 +38,7 @@ type Record struct {
 	Method    string    `json:"method"`
 	Escalated string    `json:"escalated"`
 	Watch     *Watch    `json:"watch"`
+	Hang      *Hang     `json:"hang"`
 	Processes []Process `json:"processes"`
 	Locks     []Lock    `json:"locks"`
 	Groups    []Group   `json:"groups"`
@@ -69,6 +70,23 @@ type Watch struct {
 	Still    float64   `json:"still_ms"`
 	KillWait float64   `json:"kill_wait_ms"`
 	Asked    int       `json:"asked"`
+}
+
+// Hang is what the node service says about a job that has finished its work
+// and still runs; the durations are milliseconds.
+type Hang struct {
+	Text    string   `json:"text"`
+	Kind    string   `json:"kind"`
+	PID     int      `json:"pid"`
+	Python  string   `json:"python"`
+	Pace    string   `json:"pace"`
+	Quiet   float64  `json:"quiet_ms"`
+	Apart   float64  `json:"apart_ms"`
+	Waits   []string `json:"waits"`
+	Grounds []string `json:"grounds"`
+	Others  int      `json:"others"`
+	Action  string   `json:"action"`
+	Told    bool     `json:"told_user"`
 }
 
 // Phases holds the durations in milliseconds.
