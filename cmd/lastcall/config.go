@@ -92,6 +92,14 @@ func showWatch(out io.Writer, w config.Watch) {
 		fmt.Fprintf(out, ", leaves users below %d alone", w.MinUID)
 	}
 	fmt.Fprintln(out)
+	switch f := w.Finished; {
+	case f.After == config.Never:
+		fmt.Fprintln(out, "finished    jobs that have finished and still run are not looked for")
+	case f.Action == config.Terminate:
+		fmt.Fprintf(out, "finished    looks closely at jobs quiet for %s, sends SIGTERM %s after the report\n", f.After, f.TerminateAfter)
+	default:
+		fmt.Fprintf(out, "finished    looks closely at jobs quiet for %s, reports\n", f.After)
+	}
 }
 
 func cgroupMode() string {

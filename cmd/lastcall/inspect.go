@@ -17,17 +17,24 @@ import (
 	"lastcall/internal/proc"
 )
 
-const inspectUse = "use lastcall inspect [--json] [-node NAME] [-config FILE] [JOB]"
+const inspectUse = "use lastcall inspect [--json] [-now] [-node NAME] [-config FILE] [JOB], or lastcall inspect [--json] [-now] -pid PID"
 
-// inspectJob explains a job on this node and what would be done about it.
-func inspectJob(arguments []string, out io.Writer) error {
+// inspectJob explains a job on this node: whose its processes are, what would
+// be done about them, and whether it has finished its work and still runs.
+func inspectJob(arguments []string, out, wrong io.Writer) error {
 	flags := flag.NewFlagSet("lastcall inspect", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	asJSON := flags.Bool("json", false, "")
+	isPID := flags.Int("pid", 0, "")
+	now := flags.Bool("now", false, "")
 	explicit := flags.String("config", "", "")
 	node := flags.String("node", os.Getenv("SLURMD_NODENAME"), "")
 	if err := flags.Parse(arguments); err != nil || flags.NArg() > 1 {
 		return errors.Join(err, errors.New(inspectUse))
+	}
+	look := finishedLook{json: *asJSON, now: *now, out: out, wrong: wrong}
+	if *isPID > 0 {
+		return look.process(*isPID)
 	}
 	text := flags.Arg(0)
 	if text == "" {
@@ -55,10 +62,15 @@ func inspectJob(arguments []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		_, err = out.Write(line)
+		if _, err := out.Write(line); err != nil {
+			return err
+		}
+		return look.job(uint32(id))
+	}
+	if err := showInspection(out, record); err != nil {
 		return err
 	}
-	return showInspection(out, record)
+	return look.job(uint32(id))
 }
 
 // showInspection prints a table. Every text comes from users and is escaped.

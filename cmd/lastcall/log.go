@@ -67,6 +67,9 @@ func showRecord(out io.Writer, r report.Record) {
 	for _, cause := range r.Causes {
 		fmt.Fprintf(out, "    %s %s\n", safe(cause.Text), safe(cause.Abort))
 	}
+	if r.Hang != nil {
+		fmt.Fprintf(out, "    %s: %s\n", safe(r.Hang.Action), forensics.Quote(r.Hang.Text, 2048))
+	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(out, "    warning: %s\n", safe(warning))
 	}

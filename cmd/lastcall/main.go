@@ -8,13 +8,16 @@ import (
 	"os"
 
 	"lastcall/internal/aside"
+	"lastcall/internal/python"
 	"lastcall/internal/version"
 )
 
 const usage = `lastcall ends what Slurm jobs leave on their nodes.
 
   lastcall watch               the node service: out of COMPLETING in seconds
-  lastcall inspect [JOB]       explain a job's processes and locks: what would be done
+  lastcall inspect [JOB]       explain a job's processes and locks, what would be done,
+                               and whether it has finished its work and still runs;
+                               -pid PID for one process, -json, -now for one look only
   lastcall config [FILE]       check the configuration and show what holds
   lastcall log [-job N] [FILE] show what the hooks wrote down, for reading
   lastcall version
@@ -36,11 +39,11 @@ func run(arguments []string, out, wrong io.Writer) int {
 	case "version", "-version", "--version":
 		fmt.Fprintln(out, version.Line(""))
 	case aside.Argument:
-		return aside.Serve(arguments[1:])
+		return aside.Serve(arguments[1:], python.Answers)
 	case "watch":
 		err = watchNode(arguments[1:], wrong)
 	case "inspect":
-		err = inspectJob(arguments[1:], out)
+		err = inspectJob(arguments[1:], out, wrong)
 	case "config":
 		err = showConfig(arguments[1:], out)
 	case "log":

@@ -34,13 +34,22 @@ const (
 	Path      File = 'p' // the path its system call is about, "" if it is about none
 	Stack     File = 's'
 	Syscall   File = 'c'
+	// Python is no file: it stands for the stacks of an interpreter, which
+	// package python reads.
+	Python File = 'y'
 )
 
 // MaxArguments is the most that is read of the arguments, in bytes.
 const MaxArguments = 256
 
 // maxAnswer is the most one answer may be long, in bytes.
-const maxAnswer = 64 << 10
+const maxAnswer = 512 << 10
+
+// maxEnviron is the most that is kept of an environment, in bytes.
+const maxEnviron = 64 << 10
+
+// Extra says who answers requests this package does not know itself.
+type Extra map[File]func(fs proc.FS, pid int, buffer []byte) ([]byte, error)
 
 // A request is the number of the process and the file. An answer is an error
 // number, 0 for none, and the length of the text that follows.
@@ -51,7 +60,7 @@ const (
 
 // Serve is the disposable child: it answers requests from descriptor 0 on
 // descriptor 1 until there are no more, and returns the exit code.
-func Serve(arguments []string) int {
+func Serve(arguments []string, more ...Extra) int {
 	if len(arguments) > 1 {
 		return serveTask(arguments[0], arguments[1:])
 	}
@@ -62,7 +71,7 @@ func Serve(arguments []string) int {
 	request, buffer := make([]byte, requestSize), make([]byte, 64<<10)
 	for fill(0, request) == nil {
 		pid := int(int32(binary.NativeEndian.Uint32(request)))
-		text, err := read(fs, pid, File(request[4]), buffer)
+		text, err := read(fs, pid, File(request[4]), buffer, more...)
 		if len(text) > maxAnswer {
 			text = text[:maxAnswer]
 		}
@@ -74,7 +83,12 @@ func Serve(arguments []string) int {
 }
 
 // read reads one file of a process and takes the time it takes.
-func read(fs proc.FS, pid int, file File, buffer []byte) ([]byte, error) {
+func read(fs proc.FS, pid int, file File, buffer []byte, more ...Extra) ([]byte, error) {
+	for _, answers := range more {
+		if answer := answers[file]; answer != nil && pid > 0 {
+			return answer(fs, pid, buffer)
+		}
+	}
 	switch {
 	case pid <= 0:
 	case file == Environ:
@@ -163,7 +177,7 @@ func onlySlurm(environ []byte) []byte {
 	var kept []byte
 	for entry := range bytes.SplitSeq(environ, []byte{0}) {
 		name, _, ok := bytes.Cut(entry, []byte("="))
-		if ok && slurm.IsHookVariable(string(name)) && len(kept)+len(entry) < maxAnswer {
+		if ok && slurm.IsHookVariable(string(name)) && len(kept)+len(entry) < maxEnviron {
 			kept = append(append(kept, entry...), 0)
 		}
 	}
@@ -177,6 +191,8 @@ func request(to []byte, pid int, file File) []byte {
 
 // path says in an error what was asked for.
 func path(pid int, file File) string {
-	name := map[File]string{Environ: "environ", Arguments: "cmdline", Path: "mem", Stack: "stack", Syscall: "syscall"}[file]
+	name := map[File]string{
+		Environ: "environ", Arguments: "cmdline", Path: "mem", Stack: "stack", Syscall: "syscall", Python: "stacks",
+	}[file]
 	return "/proc/" + strconv.Itoa(pid) + "/" + name
 }

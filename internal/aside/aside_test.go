@@ -205,7 +205,7 @@ func FuzzOnlySlurm(f *testing.F) {
 	f.Add([]byte("SECRET=1\x00SLURM_JOB_ID=77\x00SLURM_STEP_ID"))
 	f.Fuzz(func(t *testing.T, environ []byte) {
 		kept := onlySlurm(environ)
-		if len(kept) > maxAnswer || len(kept) > 0 && kept[len(kept)-1] != 0 {
+		if len(kept) > maxEnviron || len(kept) > 0 && kept[len(kept)-1] != 0 {
 			t.Errorf("%q", kept)
 		}
 		for entry := range bytes.SplitSeq(bytes.TrimSuffix(kept, []byte{0}), []byte{0}) {

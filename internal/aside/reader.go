@@ -97,7 +97,7 @@ func late(subject Subject, file File) error {
 
 // direct reads without a child what most likely does not wait.
 func (r *Reader) direct(subject Subject, file File) ([]byte, error) {
-	if subject.Stuck {
+	if subject.Stuck || file == Python {
 		return nil, fmt.Errorf("%s: %w", path(subject.PID, file), errNoChild)
 	}
 	return read(r.fs, subject.PID, file, r.buffer)

@@ -53,6 +53,24 @@ type Watch struct {
 	ConfirmTimeout time.Duration
 	Partitions     []string // whose jobs are left to Slurm
 	MinUID         uint32   // jobs of users below it are left to Slurm
+	Finished       Finished
+}
+
+// Action is what is done about a job that has finished its work and still runs.
+type Action string
+
+// The actions.
+const (
+	Report    Action = "report"    // write it down, and tell the user once
+	Terminate Action = "terminate" // and later send SIGTERM to the process that hangs
+)
+
+// Finished is the part of the configuration for jobs that have finished their
+// work and still run.
+type Finished struct {
+	After          time.Duration // how long a job must have been quiet before it is looked at closely; Never for not at all
+	Action         Action
+	TerminateAfter time.Duration // from the report to SIGTERM
 }
 
 // Release says what happens to the locks of processes that do not die.
@@ -114,6 +132,7 @@ func Default() Config {
 		Unkillable: Hook{Enabled: true, Deadline: time.Minute, Claims: Claims{Cgroup: true}},
 		Watch: Watch{
 			Mode: Enforce, IdleGrace: 5 * time.Second, IgnoredGrace: time.Second, ConfirmTimeout: 2 * time.Second,
+			Finished: Finished{After: 5 * time.Minute, Action: Report, TerminateAfter: 30 * time.Minute},
 		},
 		Locks:        Locks{Unkillable: ReportLocks},
 		OnUnkillable: OnUnkillable{AbortFUSE: true, ResumesPerDay: 3},

@@ -113,7 +113,7 @@ func keyOf(node *unstable.Node) []string {
 func (p *parser) tableName(node *unstable.Node) string {
 	name := strings.Join(keyOf(node), ".")
 	if _, known := keys[name]; !known || name == "" {
-		p.complain(node, "unknown table [%.40s]; there are [log], [spare], [epilog], [taskepilog], [unkillable], [locks], [on_unkillable] and [watch]", strings.Trim(strconv.Quote(name), `"`))
+		p.complain(node, "unknown table [%.40s]; there are [log], [spare], [epilog], [taskepilog], [unkillable], [locks], [on_unkillable], [watch] and [watch.finished]", strings.Trim(strconv.Quote(name), `"`))
 	}
 	return name
 }
@@ -160,6 +160,8 @@ func (p *parser) keyValue(table string, node *unstable.Node) {
 		value.intoOnUnkillable(&p.config.OnUnkillable)
 	case "watch":
 		value.intoWatch(&p.config.Watch)
+	case "watch.finished":
+		value.intoFinished(&p.config.Watch.Finished)
 	}
 }
 

@@ -44,6 +44,10 @@ ignored_grace = "2s"
 confirm_timeout = "500ms"
 partitions = ["debug", "long"]
 min_uid = 1000
+[watch.finished]
+after = "off"
+action = "terminate"
+terminate_after = "1h"
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +63,7 @@ min_uid = 1000
 	want.Watch = Watch{
 		Mode: Observe, IdleGrace: Never, IgnoredGrace: 2 * time.Second, ConfirmTimeout: 500 * time.Millisecond,
 		Partitions: []string{"debug", "long"}, MinUID: 1000,
+		Finished: Finished{After: Never, Action: Terminate, TerminateAfter: time.Hour},
 	}
 	want.Unkillable.Deadline = 90 * time.Second
 	want.Locks = Locks{Unkillable: ReleaseLocks, ReleasePaths: []string{"/scratch", "/local/x"}}
@@ -74,7 +79,7 @@ func TestParseSaysWhatWouldBeRight(t *testing.T) {
 		{"moed = \"observe\"", `f:1: unknown key "moed"; did you mean "mode"?`},
 		{"epilog = 1", `f:1: unknown key "epilog"; did you mean the table [epilog]?`},
 		{"\n[epilog]\nwhatever = 1", "f:3: unknown key \"whatever\" in [epilog]; known there are enabled, grace, ignored_grace, deadline, claims, drain"},
-		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog], [taskepilog], [unkillable], [locks], [on_unkillable] and [watch]"},
+		{"[epilogue]\n", "f:1: unknown table [epilogue]; there are [log], [spare], [epilog], [taskepilog], [unkillable], [locks], [on_unkillable], [watch] and [watch.finished]"},
 		{"[epilog]\n\ngrace = \"2 s\"", `f:3: grace in [epilog]: "2 s" is no duration; use one like "2s" or "500ms"`},
 		{"[epilog]\ngrace = 2", `f:2: grace in [epilog]: "2" is no text in quotes; write it like "2s"`},
 		{"[epilog]\ngrace = \"-1s\"", "f:2: grace in [epilog]: -1s is not possible; use 0s to 5m0s"},
@@ -125,6 +130,7 @@ func TestEveryKeySaysWhatWouldBeRight(t *testing.T) {
 		"abort_fuse": "use true or false, without quotes", "resume": "use true or false, without quotes",
 		"resumes_per_day": "use a number from 1 to 100, without quotes",
 		"partitions":      `write it like ["one", "two"]`, "min_uid": "use one like 1000, without quotes",
+		"after": `write it like "2s"`, "action": `write it like "report"`, "terminate_after": `write it like "2s"`,
 	}
 	checked := 0
 	for table, names := range keys {
@@ -143,7 +149,7 @@ func TestEveryKeySaysWhatWouldBeRight(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 29 {
+	if checked != 32 {
 		t.Errorf("%d keys were checked: is the list of what would be right complete?", checked)
 	}
 }

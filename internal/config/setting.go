@@ -79,6 +79,18 @@ func (s setting) intoOnUnkillable(on *OnUnkillable) {
 	}
 }
 
+// intoFinished sets one key about jobs that have finished their work.
+func (s setting) intoFinished(finished *Finished) {
+	switch s.name {
+	case "after":
+		finished.After = s.durationOr("off", Never, 10*time.Second, 24*time.Hour)
+	case "action":
+		finished.Action = Action(s.oneOf(string(Report), string(Terminate)))
+	case "terminate_after":
+		finished.TerminateAfter = s.duration(30*time.Second, 7*24*time.Hour)
+	}
+}
+
 func (s setting) text(example string) (string, bool) {
 	value := s.node.Value()
 	if value.Kind != unstable.String {

@@ -8,15 +8,16 @@ import (
 
 // keys holds every key there is, by table.
 var keys = map[string][]string{
-	"":              {"mode", "log", "spare", "epilog", "taskepilog", "unkillable", "locks", "on_unkillable", "watch"},
-	"log":           {"path"},
-	"spare":         {"users", "commands"},
-	"epilog":        {"enabled", "grace", "ignored_grace", "deadline", "claims", "drain"},
-	"taskepilog":    {"enabled", "grace", "ignored_grace", "deadline", "claims", "scope"},
-	"unkillable":    {"enabled", "deadline"},
-	"locks":         {"unkillable", "release_paths"},
-	"on_unkillable": {"abort_fuse", "resume", "resumes_per_day"},
-	"watch":         {"mode", "idle_grace", "ignored_grace", "confirm_timeout", "partitions", "min_uid"},
+	"":               {"mode", "log", "spare", "epilog", "taskepilog", "unkillable", "locks", "on_unkillable", "watch"},
+	"log":            {"path"},
+	"spare":          {"users", "commands"},
+	"epilog":         {"enabled", "grace", "ignored_grace", "deadline", "claims", "drain"},
+	"taskepilog":     {"enabled", "grace", "ignored_grace", "deadline", "claims", "scope"},
+	"unkillable":     {"enabled", "deadline"},
+	"locks":          {"unkillable", "release_paths"},
+	"on_unkillable":  {"abort_fuse", "resume", "resumes_per_day"},
+	"watch":          {"mode", "idle_grace", "ignored_grace", "confirm_timeout", "partitions", "min_uid"},
+	"watch.finished": {"after", "action", "terminate_after"},
 }
 
 // suggest says what would be right in place of an unknown key.

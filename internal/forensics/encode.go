@@ -87,6 +87,11 @@ func (r *Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 		}
 	}
 	array(e, "causes", r.Causes)
+	if r.Hang != nil {
+		if err := e.AddObject("hang", r.Hang); err != nil {
+			return err
+		}
+	}
 	array(e, "processes", r.Processes)
 	array(e, "locks", r.Locks)
 	array(e, "groups", r.Groups)
@@ -133,6 +138,26 @@ func (w *Watch) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	milliseconds(e, "still_ms", w.Still)
 	milliseconds(e, "kill_wait_ms", w.KillWait)
 	e.AddInt("asked", w.Asked)
+	return nil
+}
+
+// MarshalLogObject writes what is said about a job that hangs.
+func (h *Hang) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	const mostSentence = 2048
+	e.AddString("text", Quote(h.Text, mostSentence))
+	text(e, "kind", h.Kind)
+	e.AddInt("pid", h.PID)
+	text(e, "python", h.Python)
+	text(e, "pace", h.Pace)
+	milliseconds(e, "quiet_ms", h.Quiet)
+	milliseconds(e, "apart_ms", h.Apart)
+	words(e, "waits", h.Waits)
+	words(e, "grounds", h.Grounds)
+	if h.Others > 0 {
+		e.AddInt("others", h.Others)
+	}
+	text(e, "action", h.Action)
+	e.AddBool("told_user", h.Told)
 	return nil
 }
 

@@ -66,6 +66,10 @@ func full() *forensics.Record {
 		Rule: "idle", Reason: "4711 wrote 512 bytes", Order: r.Time, ToEnd: time.Second, ToEmpty: 2 * time.Second,
 		Still: time.Second, KillWait: 30 * time.Second, Asked: 1,
 	}
+	r.Hang = &forensics.Hang{
+		Text: "job 77 has finished its work", Kind: "threads", PID: 4711, Python: "3.11.2", Pace: "asleep", Quiet: time.Hour,
+		Apart: time.Minute, Waits: []string{"thread"}, Grounds: []string{"proof"}, Others: 1, Action: "reported", Told: true,
+	}
 	r.Locks[0].HeldBy = []forensics.Party{{PID: 1, Comm: "a"}}
 	r.Locks[0].Waiters = []forensics.Party{{PID: 2, Comm: "b"}}
 	return r

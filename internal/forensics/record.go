@@ -14,22 +14,23 @@ type Verdict string
 
 // The verdicts; docs/record.md says what each means for an admin.
 const (
-	Clean       Verdict = "clean"         // nothing of the job was there
-	Cleaned     Verdict = "cleaned"       // everything of the job was ended
-	SparedOnly  Verdict = "spared-only"   // only processes that may not be touched
-	LiveStep    Verdict = "live-step"     // the job still runs here: nothing was touched
-	Observed    Verdict = "observed"      // observe mode: left-overs found and left
-	Off         Verdict = "off"           // switched off on this node or in the configuration
-	NoIdentity  Verdict = "no-identity"   // the environment names no job
-	Unkillable  Verdict = "unkillable"    // something did not die of SIGKILL
-	Deadline    Verdict = "deadline"      // the time was over before everything was ended
-	Interrupted Verdict = "interrupted"   // somebody ended the hook
-	LeftToSlurm Verdict = "left-to-slurm" // watch: the job was still working, or nobody could tell
-	Drained     Verdict = "drained"       // watch: Slurm drained the node because of an unkillable process
-	Resumed     Verdict = "resumed"       // watch: the node was resumed, its processes are gone
-	LeftDrained Verdict = "left-drained"  // watch: the node stays drained
-	Failed      Verdict = "failed"        // looking for left-overs, or signalling them, did not work
-	Bug         Verdict = "bug"           // a mistake of lastcall's own
+	Clean       Verdict = "clean"              // nothing of the job was there
+	Cleaned     Verdict = "cleaned"            // everything of the job was ended
+	SparedOnly  Verdict = "spared-only"        // only processes that may not be touched
+	LiveStep    Verdict = "live-step"          // the job still runs here: nothing was touched
+	Observed    Verdict = "observed"           // observe mode: left-overs found and left
+	Off         Verdict = "off"                // switched off on this node or in the configuration
+	NoIdentity  Verdict = "no-identity"        // the environment names no job
+	Unkillable  Verdict = "unkillable"         // something did not die of SIGKILL
+	Deadline    Verdict = "deadline"           // the time was over before everything was ended
+	Interrupted Verdict = "interrupted"        // somebody ended the hook
+	LeftToSlurm Verdict = "left-to-slurm"      // watch: the job was still working, or nobody could tell
+	Drained     Verdict = "drained"            // watch: Slurm drained the node because of an unkillable process
+	Resumed     Verdict = "resumed"            // watch: the node was resumed, its processes are gone
+	LeftDrained Verdict = "left-drained"       // watch: the node stays drained
+	Finished    Verdict = "finished-but-alive" // watch: its main program has ended, and it still runs
+	Failed      Verdict = "failed"             // looking for left-overs, or signalling them, did not work
+	Bug         Verdict = "bug"                // a mistake of lastcall's own
 )
 
 // Record is what one run of a hook writes.
@@ -57,6 +58,7 @@ type Record struct {
 	Escalated string // why SIGKILL was used, "" if it was not
 	Watch     *Watch // nil for the hooks
 	Causes    []Cause
+	Hang      *Hang // of a job that has finished its work and still runs
 	Processes []Process
 	Locks     []Lock
 	Groups    []Group
@@ -94,6 +96,23 @@ type Watch struct {
 	Still    time.Duration // how long nothing had moved by then
 	KillWait time.Duration // what stock Slurm would have waited
 	Asked    int           // questions to the controller
+}
+
+// Hang is what the node service says about a job that has finished its work
+// and still runs.
+type Hang struct {
+	Text    string        // for people
+	Kind    string        // package finished
+	PID     int           // the process
+	Python  string        // its version
+	Pace    string        // "asleep" or "heartbeat"
+	Quiet   time.Duration // how long all of the job has done next to nothing
+	Apart   time.Duration // between the two looks that prove it
+	Waits   []string
+	Grounds []string
+	Others  int    // further processes of the job that hang like this
+	Action  string // "reported", "observed", "terminated"
+	Told    bool   // the user was told
 }
 
 // Phases is how long each part took.

@@ -75,7 +75,7 @@ const statusText = "Name:\tsleep\nUmask:\t0022\nState:\tS (sleeping)\nPid:\t8335
 func TestParseStatus(t *testing.T) {
 	want := Status{
 		UID: 1000, EffectiveUID: 1001, Threads: 3, Resident: 1768 << 10, CoreDumping: true, ThreadPending: 0x100,
-		Blocked: 0x4000, Ignored: 6, Caught: 0x180000000, Tracer: 7, NamespacePIDs: 2,
+		Blocked: 0x4000, Ignored: 6, Caught: 0x180000000, Tracer: 7, NamespacePIDs: 2, NamespacePID: 2, State: 'S',
 	}
 	got, err := ParseStatus([]byte(statusText))
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

@@ -26,6 +26,13 @@ type Status struct {
 	Caught        Mask
 	Tracer        int // pid of a debugger, 0 for none
 	NamespacePIDs int // in how many pid namespaces it has a number, 0 unknown
+	// NamespacePID is the number it has in its own namespace, 0 unknown (Linux
+	// before 4.1).
+	NamespacePID int
+	State        byte // R S D T t Z X I
+	// Switches counts how often it gave up or lost a processor: while the
+	// number stays the same a sleeping thread has not run.
+	Switches uint64
 }
 
 // KillPending says that SIGKILL was sent and the kernel has not let go yet.
@@ -83,7 +90,12 @@ func ParseStatus(text []byte) (Status, error) {
 		case "TracerPid":
 			s.Tracer, bad = small(value)
 		case "NSpid":
-			s.NamespacePIDs = len(bytes.Fields(value))
+			s.NamespacePIDs, s.NamespacePID, bad = namespacePIDs(value)
+		case "State":
+			s.State, bad = letter(value)
+		case "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
+			n, ok := number(value)
+			s.Switches, bad = s.Switches+n, !ok
 		case "SigPnd":
 			s.ThreadPending, bad = mask(value)
 		case "ShdPnd":
@@ -114,6 +126,25 @@ func users(value []byte) (uid, effective uint32, bad bool) {
 	first, ok := number(fields[0])
 	second, ok2 := number(fields[1])
 	return uint32(first), uint32(second), !ok || !ok2 || first > 1<<32-1 || second > 1<<32-1
+}
+
+// namespacePIDs reads the numbers a process has, from the outermost namespace
+// to its own.
+func namespacePIDs(value []byte) (count, own int, bad bool) {
+	fields := bytes.Fields(value)
+	if len(fields) == 0 {
+		return 0, 0, false
+	}
+	own, bad = small(fields[len(fields)-1])
+	return len(fields), own, bad
+}
+
+// letter reads a state like "S (sleeping)".
+func letter(value []byte) (byte, bool) {
+	if len(value) == 0 {
+		return 0, true
+	}
+	return value[0], false
 }
 
 func small(value []byte) (int, bool) {

@@ -12,7 +12,6 @@ import (
 	"lastcall/internal/controller"
 	"lastcall/internal/hook"
 	"lastcall/internal/linux"
-	"lastcall/internal/note"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/slurm/spool"
@@ -36,6 +35,7 @@ type Service struct {
 	finder  *stuck.Examiner
 	tended  time.Time
 	reader  *activity.Reader
+	vigil   *vigil
 	pace    controller.Pace
 	asking  bool
 	results chan func()
@@ -55,7 +55,7 @@ func New(settings config.Config, source string, log func(text string)) (*Service
 	s := &Service{
 		Config: settings, Source: source, Log: log, fs: proc.Default, notify: notify,
 		nodes: map[string]*node{}, finder: newFinder(proc.Default), roster: newRoster(proc.Default), reader: activity.New(proc.Default),
-		results: make(chan func(), 64),
+		vigil: newVigil(proc.Default, settings.Watch.Finished), results: make(chan func(), 64),
 	}
 	return s, nil
 }
@@ -81,6 +81,7 @@ func (s *Service) Run(ctx context.Context) error {
 		s.collect()
 		s.follow(ctx, time.Now())
 		s.tend(ctx, time.Now())
+		s.keepVigil(ctx, time.Now())
 	}
 	s.finish()
 	return nil
@@ -122,6 +123,9 @@ func (s *Service) pause(now time.Time) time.Duration {
 	}
 	if next := s.tended.Add(lookAgain); s.waits() && next.Before(until) {
 		until = next
+	}
+	if due := s.vigil.due(); !due.IsZero() && due.Before(until) && len(s.nodes) > 0 {
+		until = due
 	}
 	return max(until.Sub(now), 0)
 }
@@ -259,21 +263,6 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 		s.next = now.Add(calm)
 	case s.busy() > 0 && !now.Before(s.next):
 		s.look(ctx, now)
-	}
-}
-
-// sweepNotes removes what a service before this one left for users.
-func (s *Service) sweepNotes(n *node) {
-	live := map[uint32]bool{}
-	steps, err := spool.Steps(n.SpoolDir, n.Node)
-	for _, step := range steps {
-		live[step.Job] = true
-	}
-	if err == nil {
-		err = note.Sweep(s.Notes, n.Node, func(job uint32) bool { return live[job] })
-	}
-	if err != nil {
-		s.Log(err.Error())
 	}
 }
 

@@ -34,6 +34,7 @@ need strace strace
 need unshare util-linux
 need git git
 need gcc gcc
+[ -x /usr/bin/python3 ] || missing="$missing python3"
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 [ -z "$missing" ] && exit 0
 

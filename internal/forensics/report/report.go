@@ -39,6 +39,7 @@ type Record struct {
 	Escalated string    `json:"escalated"`
 	Watch     *Watch    `json:"watch"`
 	Causes    []Cause   `json:"causes"`
+	Hang      *Hang     `json:"hang"`
 	Processes []Process `json:"processes"`
 	Locks     []Lock    `json:"locks"`
 	Groups    []Group   `json:"groups"`
@@ -87,6 +88,23 @@ type Cause struct {
 	Since    float64 `json:"since_ms"`
 	Daemons  []Party `json:"daemons"`
 	Abort    string  `json:"abort"`
+}
+
+// Hang is what the node service says about a job that has finished its work
+// and still runs; the durations are milliseconds.
+type Hang struct {
+	Text    string   `json:"text"`
+	Kind    string   `json:"kind"`
+	PID     int      `json:"pid"`
+	Python  string   `json:"python"`
+	Pace    string   `json:"pace"`
+	Quiet   float64  `json:"quiet_ms"`
+	Apart   float64  `json:"apart_ms"`
+	Waits   []string `json:"waits"`
+	Grounds []string `json:"grounds"`
+	Others  int      `json:"others"`
+	Action  string   `json:"action"`
+	Told    bool     `json:"told_user"`
 }
 
 // Phases holds the durations in milliseconds.

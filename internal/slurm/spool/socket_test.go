@@ -13,7 +13,7 @@ func TestNodeOf(t *testing.T) {
 	}
 }
 
-func TestListening(t *testing.T) {
+func TestListeningSocket(t *testing.T) {
 	text := []byte(`Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 111 /var/spool/slurmd/n1_77.0
 0000000000000000: 00000003 00000000 00000000 0001 03 222 /var/spool/slurmd/n1_77.0
@@ -27,7 +27,7 @@ func TestListening(t *testing.T) {
 	}
 }
 
-func FuzzListening(f *testing.F) {
+func FuzzListeningSocket(f *testing.F) {
 	f.Add([]byte("0: 2 0 00010000 1 01 111 /a\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if got := listening(text, map[string]bool{"111": true}); got != "" && got[0] != '/' {

@@ -1,0 +1,163 @@
+package finished
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"lastcall/internal/activity"
+	"lastcall/internal/proc"
+	"lastcall/internal/python"
+)
+
+const library = "/usr/lib/python3.11/"
+
+func frame(function, file string) python.Frame {
+	return python.Frame{Function: function, File: file, Line: 7}
+}
+
+// still is a snapshot of a process 10 whose main thread sleeps in frames.
+func still(finalizing python.Flag, tearing bool, frames ...python.Frame) *python.Snapshot {
+	main := python.Thread{TID: 10, Main: true, Whole: true, Still: true, Frames: frames}
+	return &python.Snapshot{Version: "3.11.2", Interpreters: 1, Finalizing: finalizing, TearingDown: tearing, Threads: []python.Thread{main}}
+}
+
+func TestJudge(t *testing.T) {
+	shutdown := frame("_shutdown", library+"threading.py")
+	handler := frame("handler", "/home/a/b.py")
+	module := frame("<module>", "/home/a/b.py")
+	busy := still(python.Unknown, false, shutdown)
+	busy.Threads[0].Whole = false
+	based := still(python.Unknown, false, shutdown)
+	based.Threads[0].Whole, based.Threads[0].Base = false, &module
+	none := still(python.Unknown, false)
+	none.Interpreters = 0
+	second := still(python.Unknown, false, shutdown)
+	second.Threads[0].Main = false
+	for name, one := range map[string]struct {
+		program  string
+		snapshot *python.Snapshot
+		state    State
+		kind     Kind
+	}{
+		"python waits":                      {"/usr/bin/python3.11", still(python.Unknown, false, shutdown), Ended, Threads},
+		"a deleted python":                  {"/usr/bin/python3.11 (deleted)", still(python.Unknown, false, shutdown), Ended, Threads},
+		"an embedding program":              {"/usr/bin/vim", still(python.Unknown, false, shutdown), Unsure, ""},
+		"an embedding program, marked":      {"/usr/bin/vim", still(python.Yes, false, shutdown), Ended, Threads},
+		"not marked":                        {"/usr/bin/python3.12", still(python.No, false, shutdown), Unsure, ""},
+		"a bare function, not marked":       {"/usr/bin/python3.12", still(python.No, false, handler), Unsure, ""},
+		"a handler":                         {"/usr/bin/python3.9", still(python.Unknown, false, handler), Ended, ExitHandler},
+		"a handler of an embedding program": {"/usr/bin/uwsgi", still(python.Unknown, false, handler), Unsure, ""},
+		"while it is taken apart":           {"/usr/bin/python3.9", still(python.Unknown, true, handler), Ended, Teardown},
+		"starting":                          {"/usr/bin/python3.9", still(python.Unknown, false, frame("_find_and_load", "<frozen importlib._bootstrap>")), Unsure, ""},
+		"running":                           {"/usr/bin/python3.9", still(python.Unknown, false, shutdown, module), Running, ""},
+		"torn":                              {"/usr/bin/python3.9", busy, Unsure, ""},
+		"torn, but its end is known":        {"/usr/bin/python3.11", based, Running, ""},
+		"no frames":                         {"/usr/bin/python3.9", still(python.Unknown, false), Unsure, ""},
+		"not initialized":                   {"/usr/bin/gdb", none, Unsure, ""},
+		"not initialized python":            {"/usr/bin/python3", none, Unsure, ""},
+		"in another interpreter only":       {"/usr/bin/python3.11", second, Unsure, ""},
+	} {
+		got := Judge(Facts{PID: 10, Program: one.program, Snapshot: one.snapshot})
+		if got.State != one.state || got.Kind != one.kind || (got.State == Unsure) != (got.Why != "") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	tracker := still(python.No, false, frame("main", library+"multiprocessing/resource_tracker.py"), module)
+	if got := Judge(Facts{PID: 10, Program: "/usr/bin/python3", Snapshot: tracker}); got.State != Running || !got.Helper {
+		t.Errorf("%+v", got)
+	}
+	if got := Judge(Facts{Wrong: errors.New("late")}); got.State != Unsure || got.Why != "late" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Names are the user's: nothing of them reaches a terminal as it is.
+func TestWordsAreSafe(t *testing.T) {
+	s := still(python.Unknown, false, frame("_shutdown", library+"threading.py"))
+	s.Threads = append(s.Threads, python.Thread{
+		TID: 11, Main: true, Managed: true, Daemon: python.No, Whole: true,
+		Name: "\x1b[2Jname\n", Frames: []python.Frame{frame("f\x07", "/home/\xff/a\x1b.py")},
+	})
+	words := Judge(Facts{PID: 10, Program: "/usr/bin/python3", Snapshot: s}).Words("job 14")
+	if strings.ContainsAny(words, "\x1b\n\x07") || !utf8.ValidString(words) || !strings.Contains(words, `\x1b[2Jname\x0a`) {
+		t.Errorf("%q", words)
+	}
+}
+
+func looked(at time.Duration, cpu time.Duration, bytes, tcp uint64, finding Finding) *Observation {
+	s := activity.Sample{Key: proc.Key{PID: 10, Start: 1}, At: time.Unix(0, 0).Add(at), CPU: cpu, Looked: true, TCP: tcp}
+	s.IO.WrittenCalls = bytes
+	return &Observation{Key: s.Key, At: s.At, Finding: finding, Sample: s}
+}
+
+func TestCompare(t *testing.T) {
+	ended := Finding{State: Ended, Kind: Threads, Waits: []Wait{{Thread: "a", TID: 11, At: &Place{Line: 1}}}}
+	moved := ended
+	moved.Waits = []Wait{{Thread: "a", TID: 11, At: &Place{Line: 2}}}
+	other := ended
+	other.Waits = []Wait{{Thread: "b", TID: 12}}
+	running := Finding{State: Running}
+	first := looked(0, 0, 0, 0, ended)
+	gone := looked(time.Minute, 0, 0, 0, ended)
+	gone.Key.Start++
+	blind := looked(time.Minute, 0, 0, 0, ended)
+	blind.Sample.Unreadable = errors.New("no")
+	for name, one := range map[string]struct {
+		second *Observation
+		hung   bool
+		pace   Pace
+	}{
+		"asleep":             {looked(time.Minute, 0, 0, 0, ended), true, Asleep},
+		"another line":       {looked(time.Minute, 0, 0, 0, moved), true, Asleep},
+		"a line in a log":    {looked(time.Minute, 50*time.Millisecond, 900, 0, ended), true, Heartbeat},
+		"too soon":           {looked(29*time.Second, 0, 0, 0, ended), false, Asleep},
+		"computes":           {looked(time.Minute, 2*time.Second, 0, 0, ended), false, Finishing},
+		"writes":             {looked(time.Minute, 0, 1<<20, 0, ended), false, Finishing},
+		"sends":              {looked(time.Minute, 0, 0, 1, ended), false, Finishing},
+		"another thread":     {looked(time.Minute, 0, 0, 0, other), false, Asleep},
+		"not ended any more": {looked(time.Minute, 0, 0, 0, running), false, Finishing},
+		"another process":    {gone, false, Finishing},
+		"not readable":       {blind, false, Finishing},
+	} {
+		got := Compare(first, one.second)
+		if got.Hung != one.hung || got.Pace != one.pace || got.Hung != (got.Why == "") {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if words := got.Words(); strings.Contains(words, "will not end") != one.hung {
+			t.Errorf("%s: %s", name, words)
+		}
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	at := func(seconds int, cpu time.Duration, bytes uint64, pid int) activity.Sample {
+		return looked(time.Duration(seconds)*time.Second, cpu, bytes, 0, Finding{}).withPID(pid).Sample
+	}
+	before := []activity.Sample{at(0, 0, 0, 10), at(0, 0, 0, 11)}
+	for name, one := range map[string]struct {
+		after []activity.Sample
+		want  bool
+	}{
+		"nothing moves":    {[]activity.Sample{at(60, 0, 0, 10), at(60, 0, 0, 11)}, true},
+		"a little":         {[]activity.Sample{at(60, 100*time.Millisecond, 500, 10), at(60, 0, 500, 11)}, true},
+		"together a lot":   {[]activity.Sample{at(60, 400*time.Millisecond, 0, 10), at(60, 400*time.Millisecond, 0, 11)}, false},
+		"one writes":       {[]activity.Sample{at(60, 0, 1<<20, 10), at(60, 0, 0, 11)}, false},
+		"one is gone":      {[]activity.Sample{at(60, 0, 0, 10)}, false},
+		"another one":      {[]activity.Sample{at(60, 0, 0, 10), at(60, 0, 0, 12)}, false},
+		"nobody any more":  {nil, false},
+		"a beat just now":  {[]activity.Sample{at(1, 50*time.Millisecond, 2000, 10), at(1, 0, 0, 11)}, true},
+		"at the same time": {[]activity.Sample{at(0, 0, 0, 10), at(0, 0, 0, 11)}, false},
+	} {
+		if got := Quiet(before, one.after); got != one.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func (o *Observation) withPID(pid int) *Observation {
+	o.Key.PID, o.Sample.Key.PID = pid, pid
+	return o
+}

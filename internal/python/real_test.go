@@ -1,0 +1,284 @@
+package python
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lastcall/internal/aside"
+	"lastcall/internal/proc"
+)
+
+// TestMain lets this test program be the disposable child.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == aside.Argument {
+		os.Exit(aside.Serve(os.Args[2:], Answers))
+	}
+	os.Exit(m.Run())
+}
+
+// pythons are the interpreters of this machine: the one of the distribution,
+// which test/install installs, and whatever else is found.
+func pythons(t testing.TB) []string {
+	t.Helper()
+	if _, err := os.Stat("/usr/bin/python3"); err != nil {
+		t.Skip("no python3; test/install/install.sh installs it")
+	}
+	found := []string{"/usr/bin/python3"}
+	more, _ := filepath.Glob("/root/.pyenv/versions/3.*/bin/python3")
+	for _, one := range more {
+		if !strings.Contains(one, "/3.6.") {
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// start runs a script and returns its number; it is killed with the test.
+func start(t testing.TB, python string, arguments ...string) int {
+	t.Helper()
+	command := exec.Command(python, arguments...)
+	command.Stderr = os.Stderr
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	return command.Process.Pid
+}
+
+// wait waits until the answer is yes.
+func wait(t testing.TB, what string, yes func() bool) {
+	t.Helper()
+	for until := time.Now().Add(30 * time.Second); !yes(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func soon() time.Time { return time.Now().Add(10 * time.Second) }
+
+// told is what Python itself says of a thread.
+type told struct {
+	TID    int
+	Daemon bool
+	Stack  [][3]any
+}
+
+// What is read from outside is what Python itself says, thread by thread and
+// frame by frame.
+func TestSameAsPythonSays(t *testing.T) {
+	for _, python := range pythons(t) {
+		t.Run(filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "truth")
+			pid := start(t, python, "testdata/truth.py", path)
+			wait(t, "the script", func() bool { _, err := os.Stat(path); return err == nil })
+			text, err := os.ReadFile(path)
+			truth := map[string]told{}
+			if err := errors.Join(err, json.Unmarshal(text, &truth)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+			s, err := Read(proc.Default, pid, soon())
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, pid, s, truth)
+		})
+	}
+}
+
+// compare holds a snapshot against the truth. The main thread went on from
+// telling it, so of its stack the outer part is compared.
+func compare(t *testing.T, pid int, s *Snapshot, truth map[string]told) {
+	t.Helper()
+	if len(s.Threads) != len(truth) || s.Interpreters != 1 || s.TearingDown || s.LeaderGone || s.Main(pid) == nil {
+		t.Fatalf("%d threads, want %d: %+v", len(s.Threads), len(truth), s)
+	}
+	frames := 0
+	for i := range s.Threads {
+		thread := &s.Threads[i]
+		if thread.TID == pid {
+			thread.Name, thread.Daemon = "MainThread", No
+		}
+		want, ok := truth[thread.Name]
+		if !ok || !thread.Whole || want.Daemon != (thread.Daemon == Yes) || want.TID != 0 && want.TID != thread.TID {
+			t.Errorf("thread %d %q: %+v, want %+v", thread.TID, thread.Name, thread, want)
+			continue
+		}
+		stack := want.Stack
+		got := thread.Frames
+		if thread.TID == pid {
+			stack, got = stack[len(stack)-1:], got[len(got)-1:]
+			stack[0][2] = float64(got[0].Line)
+		}
+		if len(stack) != len(got) {
+			t.Errorf("%q: %d frames, want %d", thread.Name, len(got), len(stack))
+			continue
+		}
+		for n, f := range got {
+			frames++
+			function := f.Function[strings.LastIndexByte(f.Function, '.')+1:]
+			if function != stack[n][0] || f.File != stack[n][1] || float64(f.Line) != stack[n][2] {
+				t.Errorf("%q: frame %d is %s %s:%d, want %v", thread.Name, n, f.Function, f.File, f.Line, stack[n])
+			}
+		}
+	}
+	if frames < 180 {
+		t.Errorf("only %d frames were compared", frames)
+	}
+}
+
+// A main thread that never sleeps is always in its script, and reading it does
+// not take for ever.
+func TestARunningThread(t *testing.T) {
+	const script = `
+def inner(n):
+    return sum(x for x in range(n))
+def outer():
+    while True:
+        inner(20)
+outer()
+`
+	for _, python := range pythons(t) {
+		pid := start(t, python, "-c", script)
+		wait(t, "the loop", func() bool {
+			s, err := Read(proc.Default, pid, soon())
+			return err == nil && s.Main(pid) != nil && strings.Contains(fmt.Sprint(s.Main(pid).Frames), "outer")
+		})
+		whole := 0
+		for range 50 {
+			s, err := Read(proc.Default, pid, soon())
+			if err != nil {
+				continue // it changed under the reader every time: nothing is said
+			}
+			first := s.Main(pid).Outermost()
+			if first == nil {
+				continue
+			}
+			whole++
+			if !first.Begins() {
+				t.Fatalf("%s: its outermost frame is %+v of %+v", python, first, s.Main(pid))
+			}
+		}
+		t.Logf("%s: %d of 50 readings are certain", python, whole)
+		if whole < 10 {
+			t.Errorf("%s: only %d of 50 readings are certain", python, whole)
+		}
+	}
+}
+
+func TestNoPython(t *testing.T) {
+	pid := start(t, "sleep", "60")
+	if _, err := Read(proc.Default, pid, soon()); !errors.Is(err, ErrNone) {
+		t.Error(err)
+	}
+	if _, err := Read(proc.Default, 1<<30, soon()); err == nil {
+		t.Error("nobody was read")
+	}
+}
+
+func TestThroughTheChild(t *testing.T) {
+	python := pythons(t)[0]
+	pid := start(t, python, "-c", "import time\ntime.sleep(60)")
+	r := aside.NewReader(proc.Default)
+	defer r.Close()
+	wait(t, "the script", func() bool {
+		s, err := Ask(r, aside.Subject{PID: pid}, soon())
+		return err == nil && len(s.Threads) == 1 && len(s.Threads[0].Frames) == 1 && s.Threads[0].Frames[0].Line == 2
+	})
+	if _, err := Ask(r, aside.Subject{PID: start(t, "sleep", "60")}, soon()); !errors.Is(err, ErrNone) {
+		t.Error(err)
+	}
+	if _, err := Ask(r, aside.Subject{PID: 1 << 30}, soon()); err == nil {
+		t.Error("nobody was read")
+	}
+}
+
+// In a pid namespace of its own a process has other numbers than for us, and
+// its program may be deleted while it runs.
+func TestInANamespace(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	python := filepath.Join(t.TempDir(), "python3")
+	if text, err := os.ReadFile(pythons(t)[0]); err != nil || os.WriteFile(python, text, 0o755) != nil {
+		t.Fatal(err)
+	}
+	outer := start(t, "unshare", "--pid", "--mount", "--fork", "--kill-child", python, "-c", `
+import os, sys, threading, time
+os.unlink(sys.executable)
+threading.Thread(target=lambda: time.sleep(600), name="one").start()`)
+	pid := 0
+	wait(t, "the namespace", func() bool {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", outer, outer))
+		_, err := fmt.Sscan(string(text), &pid)
+		return err == nil
+	})
+	wait(t, "both threads", func() bool {
+		s, err := Read(proc.Default, pid, soon())
+		if err != nil || len(s.Threads) != 2 || !strings.HasSuffix(s.Path, "(deleted)") || s.Main(pid) == nil || s.Main(pid).Outermost() == nil {
+			return false
+		}
+		one := s.Threads[0]
+		return s.Main(pid).Outermost().Is("_shutdown", "threading.py") && one.Name == "one" && one.TID > pid && one.Whole
+	})
+}
+
+// Whatever the process, the child that reads it stays small.
+func TestTheChildIsSmall(t *testing.T) {
+	pid := start(t, pythons(t)[0], "-c", `
+import threading, time
+def deep(n):
+    time.sleep(600) if n == 0 else deep(n - 1)
+for n in range(300):
+    threading.Thread(target=deep, args=(n % 100,)).start()`)
+	r := aside.NewReader(proc.Default)
+	defer r.Close()
+	wait(t, "the threads", func() bool {
+		s, err := Read(proc.Default, pid, soon())
+		return err == nil && len(s.Threads) == 301
+	})
+	var s *Snapshot
+	for range 5 {
+		var err error
+		if s, err = Ask(r, aside.Subject{PID: pid}, soon()); err != nil {
+			t.Log(err)
+		}
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Child()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	peak := 0
+	for line := range strings.Lines(string(text)) {
+		_, _ = fmt.Sscanf(line, "VmHWM: %d kB", &peak)
+	}
+	t.Logf("%d kB at most; the answer is cut: %v", peak, s != nil && s.Cut)
+	if peak == 0 || peak > 24<<10 {
+		t.Errorf("the child took %d kB", peak)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	pid := start(b, pythons(b)[0], "-c", "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()")
+	wait(b, "the script", func() bool {
+		s, err := Read(proc.Default, pid, soon())
+		return err == nil && len(s.Threads) == 2
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Read(proc.Default, pid, soon()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
