@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= -X lastcall/internal/version.Version=$(VERSION) -X la
 TOOL    := go tool -modfile=tools/go.mod
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 build: ## static programs into bin/
 	CGO_ENABLED=0 go build $(FLAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -17,10 +17,38 @@ demo: deps build ## show on a private real Slurm what lastcall does
 	CGO_ENABLED=0 go build $(FLAGS) -o bin/ ./test/misbehave ./test/demo
 	@bin/demo -bin bin
 
-test: deps lint build ## everything: lint, units, race, real processes, cgroups and Slurm
+# The suites of Debian whose Slurm is tested: 22.05, 24.11 and what sid has.
+SUITES := bookworm,trixie,sid
+VM     := trixie
+CHROOT := sid
+# What takes long in them and has been run on this host before.
+SKIP   := TestWatch(KeepsStates|AsksLittle|IsSmall|IsKilled|CostsLittle)|TestTwoWatches|TestWithoutWatch
+BED     = go run ./test/bed -skip '$(SKIP)'
+
+test: deps lint build ## what CI runs: lint, units, race, real processes, cgroups and Slurm, one machine, one chroot
 	go test -count=1 -timeout 10m ./cmd/... ./internal/... ./pkg/... ./test/build/... ./test/hooks/... ./test/misbehave/...
 	$(MAKE) race
 	go test -count=1 -timeout 15m -p 1 ./test/cluster/... ./test/e2e/... ./test/demo/...
+	$(MAKE) test-vm test-chroot
+
+test-all: deps ## everything there is: the tests on every Slurm, in machines and chroots
+	$(MAKE) test VM=$(SUITES) CHROOT=$(SUITES) SKIP=
+
+test-vm: bed-deps ## the tests in virtual machines with cgroup version 2: VM=bookworm,trixie,sid
+	$(BED) -suites $(VM)
+
+test-chroot: bed-deps ## the tests on other versions of Slurm, on this kernel: CHROOT=bookworm,trixie,sid
+	$(BED) -place chroot -suites $(CHROOT)
+
+vm-shell: bed-deps ## a shell in a machine with the tests: VM=trixie
+	@$(BED) -shell -suites $(VM)
+
+compatibility: SKIP :=
+compatibility: bed-deps ## run everything everywhere and write docs/compatibility.md from that
+	$(BED) -place host
+	$(BED) -suites $(SUITES)
+	$(BED) -place chroot -suites $(SUITES)
+	$(BED) -compatibility docs/compatibility.md
 
 unit: ## the quick tests alone
 	go test ./internal/... ./pkg/...
@@ -34,6 +62,8 @@ e2e: deps ## the tests on a real Slurm alone
 bench: deps ## hot paths, and whole programs as a ratio to a named reference
 	go test -run '^$$' -bench . -benchmem ./internal/... ./pkg/...
 	go test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 20m ./test/bench/...
+	go test -count=1 -v -run 'TestWatch(FreesTheNode|WithAShortGrace|CostsLittle|IsSmall)|TestWithoutWatch' ./test/e2e/ | \
+		grep -E 'COMPLETING for|CPU|resident|woken|^(ok|FAIL|---)'
 
 fuzz: ## every fuzz target for FUZZTIME (10m) each, LANES (2) at a time
 	sh test/fuzz.sh
@@ -48,7 +78,10 @@ lint: ## vet, staticcheck, gofumpt, tidiness, and the rules of this tree
 deps: ## what demo and tests need and this Debian machine lacks
 	sh test/install/install.sh
 
+bed-deps: deps ## what virtual machines and chroots need
+	sh test/install/install.sh machines
+
 clean: ## remove bin/
 	rm -rf bin
 
-.PHONY: help build demo test unit race e2e bench fuzz lint deps clean
+.PHONY: help build demo test test-all test-vm test-chroot vm-shell compatibility unit race e2e bench fuzz lint deps bed-deps clean

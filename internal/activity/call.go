@@ -13,7 +13,8 @@ type wait uint8
 
 const (
 	waitNothing wait = iota // the call is not of the idle list
-	waitTime                // a time, a signal, another thread, a child: all of the job itself
+	waitTime                // a time, a signal, another thread: all of the process itself
+	waitChild               // the end of a child
 	waitOne                 // what its first argument, a descriptor, brings
 	waitAny                 // what any of its descriptors brings
 )

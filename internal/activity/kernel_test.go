@@ -118,6 +118,8 @@ func TestStuck(t *testing.T) {
 	begin := time.Now()
 	writer := stage(t, "stuck", mounted+"/file")
 	vetoedFor(t, r, writer, Uninterruptible, "waits in the kernel in")
+	thread := stage(t, "stuck-thread", mounted+"/other")
+	vetoedFor(t, r, thread, Uninterruptible, "waits in the kernel in")
 	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
 	if err == nil && !strings.HasPrefix(string(pattern), "|") && !strings.HasPrefix(string(pattern), "/") {
 		dumper := stage(t, "core", mounted)
@@ -127,5 +129,5 @@ func TestStuck(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	do(t, "/sbin/fsfreeze", "-u", mounted)
-	idle(t, r, writer)
+	idle(t, r, append(writer, thread...))
 }

@@ -1,8 +1,10 @@
 package activity
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +39,7 @@ type process struct {
 	descriptors []descriptor
 	waitsOnAny  bool
 	waitsOn     []int // descriptors
+	children    []int // read only if a thread waits for one
 }
 
 // Look completes samples of one job that Sample has just made: threads,
@@ -109,6 +112,9 @@ func (r *Reader) read(p *process, until time.Time) error {
 			living = append(living, tid)
 		}
 	}
+	if slices.ContainsFunc(p.calls, func(c call) bool { return c.known.wait == waitChild }) {
+		r.children(p, living)
+	}
 	return r.tables(p, living, until)
 }
 
@@ -120,6 +126,24 @@ func (r *Reader) stuckThread(pid int, tids []int) int {
 		}
 	}
 	return 0
+}
+
+// children notes the children of all threads: any thread may wait for them.
+// The lists are missing on kernels without CONFIG_PROC_CHILDREN; a child that
+// left the job then goes unseen, since every script waits for its children.
+func (r *Reader) children(p *process, living []int) {
+	for _, tid := range living {
+		folder := strconv.Itoa(p.sample.Key.PID) + "/task/" + strconv.Itoa(tid)
+		text, err := linux.ReadAll(string(r.fs)+"/"+folder+"/children", r.buffer, 1<<20)
+		if err != nil {
+			continue
+		}
+		for word := range bytes.FieldsSeq(text) {
+			if pid, err := strconv.Atoi(string(word)); err == nil {
+				p.children = append(p.children, pid)
+			}
+		}
+	}
 }
 
 // tables reads the descriptors of a process: one table for all its threads,

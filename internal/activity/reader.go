@@ -20,7 +20,7 @@ type Reader struct {
 	fs     proc.FS
 	buffer []byte
 	names  []byte
-	answer chan struct{}     // closed when the last question about sockets came back
+	late   chan answer       // of a question about sockets that was not waited for any longer
 	shut   map[end]time.Time // ends that were open nowhere, and when that was seen
 	naps   int               // how often Look may still wait for a thread to fall asleep
 }

@@ -110,7 +110,13 @@ func TestBusy(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // until it has begun
 		since := r.Sample(keys, soon())
 		time.Sleep(300 * time.Millisecond)
-		if got := r.Busy(since); got != want {
+		got := r.Busy(since)
+		// A crowded machine may give it no time for a while.
+		for end := time.Now().Add(10 * time.Second); want && !got && time.Now().Before(end); got = r.Busy(since) {
+			since = r.Sample(keys, soon())
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got != want {
 			t.Errorf("%s: %v", role, got)
 		}
 	}

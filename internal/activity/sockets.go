@@ -22,33 +22,34 @@ func (w *world) findSockets(processes []*process) {
 		return
 	}
 	r := w.reader
-	if r.answer != nil {
+	if r.late != nil {
 		select {
-		case <-r.answer:
+		case <-r.late:
+			r.late = nil
 		default:
 			w.trouble = errStuck
 			return
 		}
 	}
-	type found struct {
-		sockets map[uint64]*socket
-		trouble error
-	}
-	answer, result := make(chan struct{}), make(chan found, 1)
-	r.answer = answer
+	result := make(chan answer, 1)
 	go func() {
-		defer close(answer)
 		trouble := askAll(home, others)
-		result <- found{home.wanted, trouble}
+		result <- answer{home.wanted, trouble}
 	}()
-	late := time.NewTimer(time.Until(w.until))
-	defer late.Stop()
+	over := time.NewTimer(time.Until(w.until))
+	defer over.Stop()
 	select {
 	case all := <-result:
 		w.sockets, w.trouble = all.sockets, all.trouble
-	case <-late.C:
-		w.trouble = ErrLate
+	case <-over.C:
+		r.late, w.trouble = result, ErrLate
 	}
+}
+
+// answer is what is known about the sockets of a job.
+type answer struct {
+	sockets map[uint64]*socket
+	trouble error
 }
 
 // questions sorts the sockets by the network namespaces of their processes.

@@ -2,6 +2,7 @@ package activity
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"lastcall/internal/linux/sockdiag"
@@ -92,6 +93,11 @@ func (w *world) judge(p *process) {
 	}
 	if s.Comm == srun && !stepHere && !w.isShepherd(p) {
 		s.veto(RemoteStep, "it is an srun, and none of its tasks is connected to it on this node")
+	}
+	for _, child := range p.children {
+		if !w.inside[child] {
+			s.veto(Outside, "it waits for its child "+strconv.Itoa(child)+", which is not in the job")
+		}
 	}
 	for _, number := range p.waitsOn {
 		s.veto(judgeTarget(p, number))

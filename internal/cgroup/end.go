@@ -33,7 +33,7 @@ func KillWhole(groups []Group, until time.Time, claimed func(pid int) bool) int 
 }
 
 func userFolders(job string) []string {
-	names, err := linux.Names(job)
+	names, err := linux.Folders(job)
 	if err != nil {
 		return nil
 	}
@@ -48,24 +48,47 @@ func userFolders(job string) []string {
 
 // Thaw wakes the frozen folders of the job: in a frozen version 1 group even
 // SIGKILL waits (freezer-subsystem.rst). A group that is not frozen is left
-// as it is.
-func Thaw(groups []Group, until time.Time) int {
-	thawed := 0
+// as it is. It returns how many were frozen, and whether all of these were
+// seen awake before until.
+func Thaw(groups []Group, until time.Time) (int, bool) {
+	var woken []string
 	for _, group := range groups {
 		if group.Version == 1 && !group.Freezer {
 			continue
 		}
-		file, frozen, awake := "/cgroup.freeze", "1", "0"
+		file, awake := "/cgroup.freeze", "0"
 		if group.Version == 1 {
-			file, frozen, awake = "/freezer.state", "FR", "THAWED"
+			file, awake = "/freezer.state", "THAWED"
 		}
-		buffer := make([]byte, 16)
-		walk(group.Path, 0, until, func(path string) {
-			text, err := linux.Read(path+file, buffer)
-			if err == nil && strings.HasPrefix(string(text), frozen) && linux.Write(path+file, awake) == nil {
-				thawed++
+		walk(group.Path, 0, until, func(path string, _ bool) {
+			text, err := linux.Read(path+file, make([]byte, 16))
+			if err == nil && frozen(text) && linux.Write(path+file, awake) == nil {
+				woken = append(woken, path+file)
 			}
 		})
 	}
-	return thawed
+	return len(woken), awake(woken, until)
+}
+
+// frozen reads cgroup.freeze (0 or 1) or freezer.state (THAWED, FREEZING or
+// FROZEN).
+func frozen(text []byte) bool {
+	return strings.HasPrefix(string(text), "1") || strings.HasPrefix(string(text), "FR")
+}
+
+// awake waits until no file says "frozen" any more.
+func awake(files []string, until time.Time) bool {
+	for _, file := range files {
+		for {
+			text, err := linux.Read(file, make([]byte, 16))
+			if err != nil || !frozen(text) {
+				break
+			}
+			if !time.Now().Before(until) {
+				return false
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return true
 }

@@ -24,13 +24,7 @@ type Group struct {
 func Find(mounts []Mount, job slurm.Job, own []byte) []Group {
 	var groups []Group
 	for _, mount := range mounts {
-		var candidates []string
-		if mount.Version == 2 {
-			candidates = candidates2(mount, job, own)
-		} else {
-			candidates = candidates1(mount, job)
-		}
-		for _, path := range candidates {
+		for _, path := range candidates(mount, job, own) {
 			if linux.Exists(path) {
 				groups = append(groups, Group{
 					Path: path, Version: mount.Version,
@@ -42,29 +36,59 @@ func Find(mounts []Mount, job slurm.Job, own []byte) []Group {
 	return groups
 }
 
-func candidates1(mount Mount, job slurm.Job) []string {
-	below := "/uid_" + strconv.FormatUint(uint64(job.UID), 10) + "/job_" + strconv.FormatUint(uint64(job.ID), 10)
-	paths := []string{mount.Path + "/slurm" + below}
+// layout is where one range of Slurm's versions keeps the groups of a job.
+// The names are templates: NODE, UID, JOB and SLUID stand for the job's own.
+type layout struct {
+	version int    // of cgroups
+	since   string // the first version of Slurm with it, "" for all
+	base    string // Slurm's own folder; the second where several slurmd share a host
+	shared  string
+	job     string // the job's folder in it
+}
+
+// layouts is all that differs between versions of Slurm about where a job's
+// groups are. All rows are tried: a hook is not told which version it serves.
+var layouts = []layout{
+	// src/plugins/cgroup/v1/cgroup_v1.c, _slurm_cgroup_create and
+	// xcgroup_create_slurm_cg; below each controller's mount.
+	{version: 1, base: "slurm", shared: "slurm_NODE", job: "uid_UID/job_JOB"},
+	// src/plugins/cgroup/v2/cgroup_v2.c, _set_int_cg_ns and
+	// cgroup_p_step_create; below a slice. From 26.05.2 on only with
+	// CgroupJobIdPaths=yes.
+	{version: 2, since: "22.05", base: "slurmstepd.scope", shared: "NODE_slurmstepd.scope", job: "job_JOB"},
+	{version: 2, since: "26.05", base: "slurmstepd.scope", shared: "NODE_slurmstepd.scope", job: "SLUID"},
+}
+
+// paths returns where the job's folder may be, from a mount or a slice on.
+func (l layout) paths(job slurm.Job) []string {
+	if strings.Contains(l.job, "SLUID") && job.SLUID == "" {
+		return nil
+	}
+	fill := strings.NewReplacer(
+		"NODE", job.Node, "SLUID", job.SLUID,
+		"UID", strconv.FormatUint(uint64(job.UID), 10), "JOB", strconv.FormatUint(uint64(job.ID), 10),
+	)
+	paths := []string{l.base + "/" + fill.Replace(l.job)}
 	if job.Node != "" {
-		paths = append(paths, mount.Path+"/slurm_"+job.Node+below)
+		paths = append(paths, fill.Replace(l.shared+"/"+l.job))
 	}
 	return paths
 }
 
-func candidates2(mount Mount, job slurm.Job, own []byte) []string {
-	folders := []string{"job_" + strconv.FormatUint(uint64(job.ID), 10)}
-	if job.SLUID != "" {
-		folders = append(folders, job.SLUID)
-	}
-	scopes := []string{"slurmstepd.scope"}
-	if job.Node != "" {
-		scopes = append(scopes, job.Node+"_slurmstepd.scope")
+// candidates returns the paths to look at on one mount.
+func candidates(mount Mount, job slurm.Job, own []byte) []string {
+	starts := []string{mount.Path}
+	if mount.Version == 2 {
+		starts = bases(mount, own)
 	}
 	var paths []string
-	for _, base := range bases(mount, own) {
-		for _, scope := range scopes {
-			for _, folder := range folders {
-				paths = append(paths, base+"/"+scope+"/"+folder)
+	for _, layout := range layouts {
+		if layout.version != mount.Version {
+			continue
+		}
+		for _, below := range layout.paths(job) {
+			for _, start := range starts {
+				paths = append(paths, start+"/"+below)
 			}
 		}
 	}

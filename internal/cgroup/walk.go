@@ -3,8 +3,6 @@ package cgroup
 import (
 	"bytes"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"lastcall/internal/linux"
@@ -12,73 +10,96 @@ import (
 
 // maxDepth bounds the walk: the kernel itself allows deeper trees, but no
 // container runtime nests like this.
-const maxDepth = 32
+const maxDepth = 64
 
 // EachMember calls use with the pid of each process in the group and in all
-// groups below it, also those the job made itself. A group that vanishes
-// during the walk is passed over; after until the walk ends early and returns
-// false.
+// groups below it, also those somebody made in Slurm's own. A group that
+// vanishes during the walk is passed over.
+//
+// It returns whether "nobody else is there" can be believed. A single listing
+// never proves that: on version 2 the kernel's own count must say so too for
+// each group in which nobody is listed (populated in cgroup.events,
+// cgroup-v2.rst), on version 1, which has no such count, a second walk must
+// find nobody either. It is false too when the time is over or the groups are
+// nested too deep.
 func EachMember(group Group, until time.Time, use func(pid int)) bool {
-	return walk(group.Path, 0, until, func(path string) {
-		text, err := members(path)
-		if err != nil {
+	found := false
+	note := func(pid int) {
+		found = true
+		use(pid)
+	}
+	sure := eachOnce(group, until, note)
+	if group.Version == 1 && sure && !found {
+		sure = eachOnce(group, until, note) && !found
+	}
+	return sure
+}
+
+// eachOnce is one walk.
+func eachOnce(group Group, until time.Time, use func(pid int)) bool {
+	hidden := false
+	complete := walk(group.Path, 0, until, func(path string, leaf bool) {
+		if eachListed(path, use) || group.Version == 1 || !leaf {
 			return
 		}
-		for line := range bytes.Lines(text) {
-			pid, err := strconv.Atoi(string(bytes.TrimSpace(line)))
-			// 0 stands for a process of a foreign pid namespace (cgroups(7)).
-			if err == nil && pid > 0 {
-				use(pid)
-			}
-		}
+		// Somebody may have moved in, or out, between the two files.
+		hidden = hidden || populated(path) && !eachListed(path, use) && populated(path)
 	})
+	return complete && !hidden
 }
 
-// members reads cgroup.procs; a threaded group refuses that with EOPNOTSUPP
-// and has cgroup.threads (cgroup-v2.rst, "Threads").
-func members(path string) ([]byte, error) {
-	const limit = 4 << 20
-	text, err := linux.ReadAll(path+"/cgroup.procs", nil, limit)
-	if err != nil && strings.HasSuffix(err.Error(), syscall.EOPNOTSUPP.Error()) {
-		return linux.ReadAll(path+"/cgroup.threads", nil, limit)
-	}
-	return text, err
-}
-
-// walk calls visit for the folder and all below it, in time.
-func walk(path string, depth int, until time.Time, visit func(path string)) bool {
-	visit(path)
-	if depth >= maxDepth {
-		return true
-	}
-	names, err := linux.Names(path)
+// eachListed reads one group's own list and says whether anybody was on it.
+// A threaded group refuses to be read with EOPNOTSUPP: its processes are on
+// the list of the group above, the root of the threaded domain
+// (cgroup-v2.rst, "Threads").
+func eachListed(path string, use func(pid int)) bool {
+	text, err := linux.ReadAll(path+"/cgroup.procs", nil, 4<<20)
 	if err != nil {
-		return true
+		return linux.NotThis(err)
+	}
+	for line := range bytes.Lines(text) {
+		pid, err := strconv.Atoi(string(bytes.TrimSpace(line)))
+		// 0 stands for a process of a foreign pid namespace (cgroups(7)).
+		if err == nil && pid > 0 {
+			use(pid)
+		}
+	}
+	return len(text) > 0
+}
+
+// populated says whether the kernel counts any living process in the group or
+// below it.
+func populated(path string) bool {
+	text, err := linux.Read(path+"/cgroup.events", make([]byte, 256))
+	return err == nil && populatedIn(text)
+}
+
+// populatedIn reads the text of cgroup.events: a key, a blank and a value on
+// each line.
+func populatedIn(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if string(bytes.TrimSpace(line)) == "populated 1" {
+			return true
+		}
+	}
+	return false
+}
+
+// walk calls visit for the folder and all below it, in time; leaf says that
+// there is none below. It returns false if it had to leave some out.
+func walk(path string, depth int, until time.Time, visit func(path string, leaf bool)) bool {
+	names, err := linux.Folders(path)
+	visit(path, len(names) == 0)
+	if err != nil {
+		return linux.Gone(err)
+	}
+	if len(names) > 0 && depth >= maxDepth {
+		return false
 	}
 	for _, name := range names {
-		if !isFolder(name) {
-			continue
-		}
-		if !time.Now().Before(until) {
-			return false
-		}
-		if !walk(path+"/"+name, depth+1, until, visit) {
+		if !time.Now().Before(until) || !walk(path+"/"+name, depth+1, until, visit) {
 			return false
 		}
 	}
 	return true
-}
-
-// isFolder tells the groups in a folder from the control files without a
-// call for each: the files of cgroupfs have a controller's name before a dot,
-// and a group of that form is found by being openable as a folder.
-func isFolder(name string) bool {
-	if controller, _, ok := strings.Cut(name, "."); ok {
-		switch controller {
-		case "cgroup", "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "io",
-			"pids", "hugetlb", "rdma", "misc", "net_cls", "net_prio", "perf_event", "irq", "dmem":
-			return false
-		}
-	}
-	return name != "tasks" && name != "notify_on_release" && name != "release_agent"
 }

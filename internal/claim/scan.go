@@ -40,13 +40,15 @@ type Spared struct {
 type Result struct {
 	Claimed  []Claimed
 	Spared   []Spared
-	LiveStep bool // a slurmstepd of this very job still has processes here
-	Restless bool // processes of the job's user vanished while they were read
+	LiveStep bool  // a slurmstepd of this very job still has processes here
+	Stepd    bool  // a slurmstepd of this very job is there
+	Restless bool  // processes of the job's user vanished while they were read
+	Partial  bool  // the time was over before everybody was looked at
+	Unread   error // the last reason why something of a process could not be read, nil if none
 	// Stepds, with Scope.Ending, are the living slurmstepd that name the job:
 	// of the run that was told to end, of its next run, or of another node of
 	// this host.
 	Stepds []proc.Key
-	Unread error // the last reason why something of a process could not be read, nil if none
 }
 
 // Scanner looks for the processes of one job again and again. What does not
@@ -61,6 +63,7 @@ type Scanner struct {
 	parents  map[int]bool // the hook's own ancestors
 	own      []byte       // text of /proc/self/cgroup
 	mounts   []cgroup.Mount
+	groups   []cgroup.Group // as of the last look
 	facts    map[proc.Key]*known
 	sessions sessions
 	foreign  map[proc.Key]bool // root's processes that are nobody else's in truth
@@ -103,6 +106,12 @@ func NewScanner(fs proc.FS, scope Scope, rules Rules, mounts []cgroup.Mount, sel
 	return s, nil
 }
 
+// HadGroups says whether the last look found any group of the job.
+func (s *Scanner) HadGroups() bool { return len(s.groups) > 0 }
+
+// OwnPlace returns where the hook itself is.
+func (s *Scanner) OwnPlace() cgroup.Place { return cgroup.PlaceOf(s.own) }
+
 // Groups returns the job's groups as they are now.
 func (s *Scanner) Groups() []cgroup.Group { return cgroup.Find(s.mounts, s.Scope.Job, s.own) }
 
@@ -144,28 +153,47 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 		members: map[int]bool{}, relatives: map[int]*relative{},
 		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]link{}, leaders: map[int]bool{},
 	}
-	for _, group := range s.Groups() {
-		cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
+	s.groups = s.Groups()
+	for _, group := range s.groups {
+		// Who is counted by the kernel and on no list may be on the next one.
+		sure := cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
+		l.restless = l.restless || !sure
 	}
+	if len(l.members) == 0 && s.nobody() {
+		return Result{}, nil
+	}
+	kernel := s.FS.KernelThreads()
 	uptime, _ := s.FS.Uptime()
 	now := time.Now()
+	partial := false
 	err := s.FS.EachPID(func(pid int) bool {
-		if pid != s.self && pid != s.Aside.Child() {
+		if partial = !time.Now().Before(until); partial {
+			return false
+		}
+		if pid != s.self && pid != s.Aside.Child() && !kernel[pid] {
 			s.visit(l, pid)
 		}
-		return time.Now().Before(until)
+		return true
 	})
 	if err != nil {
 		return Result{}, err
 	}
 	s.relate(l, now, uptime, until)
 	s.judgeAll(l)
-	return s.result(l), nil
+	result := s.result(l)
+	result.Partial = partial
+	return result, nil
+}
+
+// nobody says that the job's user has no process at all. Then only the job's
+// groups can hold something of it.
+func (s *Scanner) nobody() bool {
+	return s.FS == proc.Default && !linux.HasProcesses(s.Scope.Job.UID)
 }
 
 // visit reads the cheapest discriminating thing first: the owner, and only
-// for the job's user, for members of its groups and for root (a process that
-// may not be dumped shows root as its owner) the rest.
+// for the job's user, for members of its groups and for root (Slurm's programs,
+// and those the user started set-user-ID) the rest.
 func (s *Scanner) visit(l *look, pid int) {
 	owner, err := s.FS.Owner(pid)
 	if err != nil {
@@ -219,7 +247,7 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 		record.facts.SlurmsOwn = s.slurmsExecutable(stat.PID, stat.Comm)
 		if record.facts.SlurmsOwn && stat.Comm == "slurmstepd" {
 			// Cut off or not to be read, it still is some job's: job 0.
-			line, _ := s.FS.CommandLine(stat.PID, s.buffer)
+			line := s.arguments(stat)
 			record.title, _ = slurm.ParseTitle(line)
 			record.titled = !bytes.Contains(line, []byte("\x00infinity"))
 		}
@@ -229,6 +257,16 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 	}
 	s.facts[stat.Key()] = record
 	return record
+}
+
+// arguments reads the arguments of a slurmstepd, aside if it is stuck itself.
+func (s *Scanner) arguments(stat proc.Stat) []byte {
+	if stat.State != 'D' {
+		line, _ := s.FS.CommandLine(stat.PID, s.buffer)
+		return line
+	}
+	line, _ := s.Aside.One(aside.Subject{PID: stat.PID, Stuck: true}, aside.Arguments, time.Now().Add(readLimit))
+	return line
 }
 
 // isSlurmName says whether a name is that of a program of Slurm that may sit

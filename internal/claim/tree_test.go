@@ -153,3 +153,16 @@ func TestWholeTrees(t *testing.T) {
 		})
 	}
 }
+
+// A parent that has ended during the pass is no parent that cannot be seen.
+func TestOrphaned(t *testing.T) {
+	s := &Scanner{FS: tree(t, one{pid: 100, parent: 1, session: 100, uid: user, comm: "left"}), buffer: make([]byte, 4096)}
+	for _, test := range []struct {
+		pid, parent int
+		want        bool
+	}{{100, 60, true}, {100, 1, false}, {101, 1, true}} {
+		if got := s.orphaned(test.pid, test.parent); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}

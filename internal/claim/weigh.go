@@ -191,6 +191,9 @@ func isLoginServer(comm string) bool {
 // result sorts the pass into what is claimed and what is spared.
 func (s *Scanner) result(l *look) Result {
 	result := Result{Restless: l.restless, Unread: l.unread, Stepds: s.stepdsOf(l)}
+	for _, stepd := range l.stepds {
+		result.Stepd = result.Stepd || stepd.title.Job == s.Scope.Job.ID || s.Scope.Job.Names(stepd.title.Job)
+	}
 	for _, pid := range l.order {
 		r := l.relatives[pid]
 		if s.parents[pid] {

@@ -106,6 +106,9 @@ func TestForgeries(t *testing.T) {
 		{"a second record of an array", line("JobName=job->JobName=x " + fields + "\nJobId=9 ArrayJobId=7 ArrayTaskId=1 JobName=y")},
 		{"a second record of a het job", line("JobName=job->JobName=x " + fields + "\nJobId=9 HetJobId=7 HetJobOffset=1 JobName=y")},
 		{"a second record of an array task", line("JobId=7->JobId=7 ArrayJobId=5 ArrayTaskId=1", "JobName=job->JobName=x "+fields+"\nJobId=9 ArrayJobId=5 ArrayTaskId=2 JobName=y")},
+		{"the first task of an array twice", strings.Repeat(line("JobId=7->JobId=7 ArrayJobId=7 ArrayTaskId=1"), 2)},
+		{"a task of another array", line("JobId=7->JobId=7 ArrayJobId=7 ArrayTaskId=1") + line("JobId=7->JobId=9 ArrayJobId=6 ArrayTaskId=1")},
+		{"a component of another het job", line("JobId=7->JobId=7 HetJobId=7 HetJobOffset=0") + line("JobId=7->JobId=9 HetJobId=6 HetJobOffset=1")},
 		{"a line end in the name", line("JobName=job->JobName=x\ny")},
 		{"a line end at the end", line("StdOut=/tmp/job-7.out->StdOut=/tmp/\nNodeList=n1")},
 	}

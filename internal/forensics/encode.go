@@ -89,6 +89,7 @@ func (r *Record) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	array(e, "causes", r.Causes)
 	array(e, "processes", r.Processes)
 	array(e, "locks", r.Locks)
+	array(e, "groups", r.Groups)
 	if r.Omitted > 0 {
 		e.AddInt("omitted", r.Omitted)
 	}
@@ -211,6 +212,14 @@ func (l Lock) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	text(e, "release", l.Release)
 	array(e, "held_by", l.HeldBy)
 	array(e, "waiters", l.Waiters)
+	return nil
+}
+
+// MarshalLogObject writes one group that was removed.
+func (g Group) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	text(e, "path", g.Path)
+	e.AddInt("removed", g.Removed)
+	e.AddBool("gone", g.Gone)
 	return nil
 }
 

@@ -59,6 +59,7 @@ type Record struct {
 	Causes    []Cause
 	Processes []Process
 	Locks     []Lock
+	Groups    []Group
 	Omitted   int // processes and locks left out to keep the line short
 	Warnings  []string
 }
@@ -168,4 +169,12 @@ type Party struct {
 	PID  int
 	Comm string
 	UID  uint32
+}
+
+// Group is a cgroup of the job of which folders were removed because nobody
+// was in them any more.
+type Group struct {
+	Path    string // the job's own folder
+	Removed int    // how many folders, its own counted too
+	Gone    bool   // nothing of it is left
 }

@@ -4,7 +4,6 @@
 package hook
 
 import (
-	"context"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -55,14 +54,13 @@ type run struct {
 	config      config.Config
 	settings    config.Hook
 	record      forensics.Record
-	silent      bool            // taskepilog: nothing worth a word happened
-	logStuck    bool            // the log is on a file system that is stuck
-	asked       context.Context // done when somebody asks the hook to end
+	silent      bool // taskepilog: nothing worth a word happened
+	logStuck    bool // the log is on a file system that is stuck
 }
 
 func newRun(name string, environment []string) *run {
 	r := &run{
-		name: name, environment: environment, fs: proc.Default, start: time.Now(), asked: context.Background(),
+		name: name, environment: environment, fs: proc.Default, start: time.Now(),
 		record: forensics.Record{Time: time.Now(), Hook: name, Release: version.Version, UID: -1},
 	}
 	r.use(config.Default())
@@ -87,9 +85,8 @@ func (r *run) main() (exit int) {
 			exit = r.bug(mistake)
 		}
 	}()
-	ignoreBrokenOutput()
+	standFirm()
 	linux.KeepDescriptors()
-	defer r.listen()()
 	// Also the file system the configuration is on may be dead.
 	watchdog := time.AfterFunc(r.settings.Deadline+patience, r.giveUp)
 	defer watchdog.Stop()

@@ -23,10 +23,12 @@ func (r *run) identify() (claim.Scope, error) {
 		return claim.Scope{}, fmt.Errorf("reading the hook's own cgroup: %w", err)
 	}
 	place := cgroup.PlaceOf(own)
-	scope.InJob = place.Belongs(job)
-	if scope.Job.SLUID == "" && scope.InJob {
+	if r.name == TaskEpilog && place.SLUID != "" {
+		// Root put this hook there; its environment is the user's, and in
+		// Slurm 26.05 a TaskEpilog's does not name the run.
 		scope.Job.SLUID = place.SLUID
 	}
+	scope.InJob = place.Belongs(scope.Job)
 	if r.name == TaskEpilog {
 		err = r.identifyStep(&scope, place)
 	}

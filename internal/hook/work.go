@@ -45,6 +45,7 @@ func (r *run) work() forensics.Verdict {
 	}
 	defer job.Scanner.Aside.Close()
 	report := r.end(job)
+	r.removeGroups(job, report, r.until().Add(-reserve))
 	job.Fill(report, r.until())
 	verdict := verdictOf(report, r.record.Counts, r.config.Mode == config.Observe)
 	switch verdict {
@@ -121,9 +122,10 @@ func (r *run) end(t *target.Target) reaper.Report {
 		r.warn(err.Error())
 		return reaper.Report{Err: err}
 	}
-	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
+	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless && !first.Partial {
 		return reaper.Report{Looks: 1, Hold: first.Hold}
 	}
+	asked := r.interruptible()
 	began = time.Now()
 	t.FindLocks(until)
 	r.record.Phases.Locks = time.Since(began)
@@ -138,7 +140,7 @@ func (r *run) end(t *target.Target) reaper.Report {
 	defer kernel.Free()
 	t.Keep(first)
 	began = time.Now()
-	report := reaper.Reap(r.interruption(), reaper.Ladder{
+	report := reaper.Reap(asked, reaper.Ladder{
 		Grace: r.settings.Grace, IgnoredGrace: r.settings.IgnoredGrace, Settle: settle, Deadline: time.Until(until),
 	}, t, kernel)
 	r.record.Phases.Ladder = time.Since(began)

@@ -33,7 +33,7 @@ func EachDescriptor(path string, piece []byte, use func(Descriptor) bool) error 
 			return nil
 		}
 		var trouble error
-		on := eachEntry(piece[:n], func(name []byte) bool {
+		on := eachEntry(piece[:n], func(name []byte, _ byte) bool {
 			one, err := readDescriptor(fd, string(name), target)
 			if Gone(err) {
 				return true

@@ -3,6 +3,7 @@ package linux
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,44 @@ import (
 // keeps the listing fresh, because the kernel looks for the next pid only when
 // it is asked (fs/proc/base.c, proc_pid_readdir).
 func EachName(path string, piece []byte, use func(name []byte) bool) error {
+	return eachName(path, piece, func(name []byte, _ byte) bool { return use(name) })
+}
+
+// Folders returns the names of the folders in the folder at path, links not
+// counted. The kind of each entry comes with its name (getdents64(2)), as it
+// does on cgroupfs and procfs; where a file system does not tell it, the entry
+// is left out.
+func Folders(path string) ([]string, error) {
+	var names []string
+	err := eachName(path, make([]byte, 4096), func(name []byte, kind byte) bool {
+		if kind == unix.DT_DIR {
+			names = append(names, string(name))
+		}
+		return true
+	})
+	return names, err
+}
+
+// RemoveFolder removes the empty folder at path, rmdir(2). A cgroup that has
+// processes or groups in it says EBUSY.
+func RemoveFolder(path string) error {
+	if err := unix.Rmdir(path); err != nil {
+		return fail("rmdir", path, err)
+	}
+	return nil
+}
+
+// Busy says whether err means that a folder is in use: EBUSY, or ENOTEMPTY on
+// other file systems.
+func Busy(err error) bool {
+	return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY)
+}
+
+// NotThis says whether err means that this kind of file does not do what was
+// asked: EOPNOTSUPP.
+func NotThis(err error) bool { return errors.Is(err, unix.EOPNOTSUPP) }
+
+func eachName(path string, piece []byte, use func(name []byte, kind byte) bool) error {
 	fd, err := open(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
@@ -34,14 +73,14 @@ func EachName(path string, piece []byte, use func(name []byte) bool) error {
 
 // eachEntry walks the linux_dirent64 records of getdents64(2): inode and
 // offset of 8 bytes each, length of 2, kind of 1, then the name with a NUL.
-func eachEntry(entries []byte, use func(name []byte) bool) bool {
+func eachEntry(entries []byte, use func(name []byte, kind byte) bool) bool {
 	const header = 19
 	for len(entries) > header {
 		length := int(binary.NativeEndian.Uint16(entries[16:]))
 		if length <= header || length > len(entries) {
 			return true
 		}
-		name := entries[header:length]
+		kind, name := entries[18], entries[header:length]
 		if end := bytes.IndexByte(name, 0); end >= 0 {
 			name = name[:end]
 		}
@@ -49,7 +88,7 @@ func eachEntry(entries []byte, use func(name []byte) bool) bool {
 		if string(name) == "." || string(name) == ".." {
 			continue
 		}
-		if !use(name) {
+		if !use(name, kind) {
 			return false
 		}
 	}

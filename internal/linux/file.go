@@ -92,8 +92,9 @@ func Exists(path string) bool {
 }
 
 // Owner returns the user that owns path. For /proc/PID that is the effective
-// user of the process (root for a process that may not be dumped, proc(5)),
-// and it is the cheapest thing to ask about a process.
+// user of the process, also of one that may not be dumped (whose files show
+// root: fs/proc/base.c, task_dump_owner), and it is the cheapest thing to ask
+// about a process.
 func Owner(path string) (uint32, error) {
 	var status unix.Stat_t
 	if err := unix.Lstat(path, &status); err != nil {

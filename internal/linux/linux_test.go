@@ -131,7 +131,7 @@ func TestEachName(t *testing.T) {
 func FuzzEachEntry(f *testing.F) {
 	f.Add([]byte("12345678" + "12345678" + "\x18\x00" + "\x08" + "name\x00"))
 	f.Fuzz(func(t *testing.T, entries []byte) {
-		eachEntry(entries, func(name []byte) bool {
+		eachEntry(entries, func(name []byte, _ byte) bool {
 			if len(name) > len(entries) || strings.Contains(string(name), "\x00") {
 				t.Errorf("%q", name)
 			}
@@ -250,5 +250,59 @@ func TestRaiseFileLimit(t *testing.T) {
 	}
 	if got := RaiseFileLimit(1); got < before.Cur {
 		t.Errorf("lowered to %d", got)
+	}
+}
+
+func TestHasProcesses(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	const lonely = 61_234
+	if !HasProcesses(0) || HasProcesses(lonely) {
+		t.Fatal("before")
+	}
+	command := exec.Command("sleep", "60")
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: lonely, Gid: lonely}}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !HasProcesses(lonely) {
+		t.Error("a process is not seen")
+	}
+	_ = command.Process.Kill()
+	_ = command.Wait()
+	if HasProcesses(lonely) {
+		t.Error("a reaped process is seen")
+	}
+}
+
+// A chain of forks, of which each link lives a moment, is always seen.
+func TestHasProcessesSeesAChain(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	const lonely = 61_235
+	command := exec.Command("perl", "-e", "$SIG{CHLD} = 'IGNORE'; $| = 1; print qq(x\n); for (1..200000) { exit if fork }")
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: lonely, Gid: lonely}, Setpgid: true}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }()
+	if _, err := out.Read(make([]byte, 2)); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = command.Wait() }()
+	looks := 0
+	for end := time.Now().Add(time.Second); time.Now().Before(end); looks++ {
+		if !HasProcesses(lonely) {
+			t.Fatalf("look %d did not see it", looks)
+		}
+	}
+	if looks < 100 {
+		t.Errorf("only %d looks", looks)
 	}
 }

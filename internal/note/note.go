@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"lastcall/internal/linux"
@@ -59,6 +60,23 @@ func Remove(folder, node string, job uint32) error {
 		return fmt.Errorf("removing a note: %w", err)
 	}
 	return nil
+}
+
+// Sweep removes the notes of a node's jobs that keep does not know: a service
+// that was ended may have left them.
+func Sweep(folder, node string, keep func(job uint32) bool) error {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		number, ours := strings.CutPrefix(entry.Name(), node+".")
+		job, wrong := strconv.ParseUint(number, 10, 32)
+		if ours && wrong == nil && !keep(uint32(job)) {
+			err = errors.Join(err, Remove(folder, node, uint32(job)))
+		}
+	}
+	return err
 }
 
 // Read returns the note for a job, "" if there is none. It is for the hooks:

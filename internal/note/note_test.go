@@ -62,3 +62,23 @@ func TestALinkIsNotFollowed(t *testing.T) {
 		t.Errorf("the link was followed: %v", err)
 	}
 }
+
+func TestSweep(t *testing.T) {
+	folder := t.TempDir() + "/notes"
+	if err := Sweep(folder, "n1", nil); err != nil {
+		t.Errorf("without a folder: %v", err)
+	}
+	for node, jobs := range map[string][]uint32{"n1": {7, 8}, "n12": {7}, "n1.b": {7}} {
+		for _, job := range jobs {
+			if err := Leave(folder, node, job, uint32(os.Getuid()), "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := Sweep(folder, "n1", func(job uint32) bool { return job == 8 }); err != nil {
+		t.Fatal(err)
+	}
+	if Read(folder, "n1", 7) != "" || Read(folder, "n1", 8) == "" || Read(folder, "n12", 7) == "" || Read(folder, "n1.b", 7) == "" {
+		t.Error("what is to go stays, or what is to stay is gone")
+	}
+}

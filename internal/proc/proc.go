@@ -39,8 +39,8 @@ func (fs FS) EachPID(use func(pid int) bool) error {
 	})
 }
 
-// Owner returns the user /proc/PID belongs to: the effective user, or root
-// for a process that may not be dumped (proc(5)).
+// Owner returns the user /proc/PID belongs to: the effective user of the
+// process (fs/proc/base.c, task_dump_owner).
 func (fs FS) Owner(pid int) (uint32, error) {
 	return linux.Owner(string(fs) + "/" + strconv.Itoa(pid))
 }

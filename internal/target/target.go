@@ -36,6 +36,9 @@ type Target struct {
 	// Told, if not nil, says whom somebody else has asked to end.
 	Told func(proc.Key) bool
 
+	// Stepd says that a slurmstepd of the job was there at the last look.
+	Stepd bool
+
 	first     *reaper.Seen
 	camera    *capture.Camera
 	processes []forensics.Process
@@ -67,7 +70,8 @@ func (t *Target) Look(until time.Time) (reaper.Seen, error) {
 		t.unread = true
 		t.Record.Warn("a process could not be read: " + result.Unread.Error())
 	}
-	seen := reaper.Seen{Restless: result.Restless}
+	t.Stepd = result.Stepd
+	seen := reaper.Seen{Restless: result.Restless, Partial: result.Partial}
 	if t.Hold != nil {
 		seen.Hold = t.Hold(result)
 	}
@@ -162,8 +166,10 @@ func (t *Target) KillWhole(member func(pid int) bool) {
 	}
 	groups := t.Scanner.Groups()
 	until := time.Now().Add(lockTime)
-	if n := cgroup.Thaw(groups, until); n > 0 {
+	if n, awake := cgroup.Thaw(groups, until); n > 0 && awake {
 		t.Record.Warn("a frozen cgroup of the job was thawed, since nothing in it could end")
+	} else if n > 0 {
+		t.Record.Warn("a frozen cgroup of the job did not wake up in " + lockTime.String())
 	}
 	cgroup.KillWhole(groups, until, member)
 }

@@ -20,11 +20,20 @@ package watch
 import "time"
 
 const (
-	// settling is how long events are gathered before anything is looked at:
-	// most jobs are gone by then.
-	settling = 100 * time.Millisecond
-	// interval is the time between two looks at the jobs that were told to end.
-	interval = 250 * time.Millisecond
+	// calm is how long events are gathered before anything is looked at, and
+	// crowded the same where they come within hurry of the last ones: on a node
+	// where ten jobs end a second each look costs a third of a millisecond.
+	calm    = 100 * time.Millisecond
+	crowded = 300 * time.Millisecond
+	hurry   = time.Second
+	// soon is the time between two looks at the jobs that were told to end: four
+	// of them are a little more than the second of ignored_grace. later is the
+	// same once the last order is older than slurmdHurries: slurmd looks every
+	// second for so long, and every ten seconds after it (req.c,
+	// pause_for_job_completion).
+	soon          = 255 * time.Millisecond
+	later         = time.Second
+	slurmdHurries = 10 * time.Second
 	// share is how many times longer than a look the pause after it is: a
 	// crowded node is looked at less often.
 	share = 10
@@ -36,6 +45,7 @@ const (
 	pulse = 30 * time.Second
 	// sweep is how often it looks for further ones on this host.
 	sweep = 5 * time.Minute
-	// search is how often it looks while it knows none.
+	// search is how often it looks while it knows none, or another service
+	// serves one.
 	search = 10 * time.Second
 )

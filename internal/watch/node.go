@@ -2,6 +2,7 @@ package watch
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"lastcall/internal/linux"
@@ -103,7 +104,7 @@ func (n *node) findOrders(live map[uint32][]spool.Step, now time.Time) {
 		return
 	}
 	for id, steps := range live {
-		if n.jobs[id] != nil || unknown && !n.orders && !n.fresh || !unknown && !n.ordered(state, steps) {
+		if n.jobs[id] != nil || unknown && !n.orders && !n.fresh || !unknown && !n.ordered(state, id, steps) {
 			continue
 		}
 		j := newJob(n, id, now)
@@ -113,8 +114,13 @@ func (n *node) findOrders(live map[uint32][]spool.Step, now time.Time) {
 	n.orders = false
 }
 
-// ordered says whether slurmd was told to end the run these steps are of.
-func (n *node) ordered(state spool.State, steps []spool.Step) bool {
+// ordered says whether slurmd was told to end the run these steps are of. The
+// times of sockets are asked only where some run of the job is to end.
+func (n *node) ordered(state spool.State, job uint32, steps []spool.Step) bool {
+	ending := func(c spool.Credential) bool { return c.Job == job && c.Ending() }
+	if !slices.ContainsFunc(state.Jobs, ending) {
+		return false
+	}
 	for _, step := range steps {
 		started, err := spool.Started(n.SpoolDir, step)
 		if err != nil || !state.Ending(step.Job, started) {

@@ -12,6 +12,7 @@ import (
 	"lastcall/internal/controller"
 	"lastcall/internal/hook"
 	"lastcall/internal/linux"
+	"lastcall/internal/note"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/slurm/spool"
@@ -40,6 +41,7 @@ type Service struct {
 	results chan func()
 	working int // questions and ends that are under way
 	next    time.Time
+	settled time.Time // when events were last gathered
 	checked time.Time
 	swept   time.Time
 }
@@ -70,9 +72,8 @@ func (s *Service) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if happened && s.busy() == 0 {
-			// Most jobs end by themselves within moments: one look at all.
-			time.Sleep(settling)
+		if happened {
+			time.Sleep(s.settling(time.Now()))
 		}
 		if err := s.notify.Drain(s.event); err != nil {
 			return err
@@ -83,6 +84,20 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.finish()
 	return nil
+}
+
+// settling is how long events are gathered: most jobs end by themselves within
+// moments, and one look serves them all. A look that is due does not wait.
+func (s *Service) settling(now time.Time) time.Duration {
+	pause := calm
+	if now.Sub(s.settled) < hurry {
+		pause = crowded
+	}
+	if s.busy() > 0 {
+		pause = min(pause, max(s.next.Sub(now), 0))
+	}
+	s.settled = now.Add(pause)
+	return pause
 }
 
 // busy counts the jobs that were told to end.
@@ -96,6 +111,11 @@ func (s *Service) busy() int {
 
 // pause is how long nothing needs to be done.
 func (s *Service) pause(now time.Time) time.Duration {
+	for _, n := range s.nodes {
+		if n.dirty && n.folder >= 0 {
+			return 0
+		}
+	}
 	until := s.checked.Add(s.rhythm())
 	if s.busy() > 0 && s.next.Before(until) {
 		until = s.next
@@ -108,6 +128,11 @@ func (s *Service) pause(now time.Time) time.Duration {
 
 // rhythm is how often the slurmds are looked after.
 func (s *Service) rhythm() time.Duration {
+	for _, n := range s.nodes {
+		if n.lock == nil {
+			return search
+		}
+	}
 	if len(s.nodes) == 0 {
 		return search
 	}
@@ -214,6 +239,9 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 			continue
 		}
 		n.dirty = false
+		if n.fresh {
+			s.sweepNotes(n)
+		}
 		over, err := n.refresh(now)
 		if err != nil && !linux.Gone(err) {
 			s.Log(err.Error())
@@ -226,20 +254,41 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 	case s.busy() == 0 && had > 0:
 		s.roster.forget()
 		s.reader.Forget()
-	case s.busy() > 0 && (had == 0 || !now.Before(s.next)):
+	case s.busy() > 0 && had == 0:
+		// Most are gone before it is worth a look at the whole node.
+		s.next = now.Add(calm)
+	case s.busy() > 0 && !now.Before(s.next):
 		s.look(ctx, now)
+	}
+}
+
+// sweepNotes removes what a service before this one left for users.
+func (s *Service) sweepNotes(n *node) {
+	live := map[uint32]bool{}
+	steps, err := spool.Steps(n.SpoolDir, n.Node)
+	for _, step := range steps {
+		live[step.Job] = true
+	}
+	if err == nil {
+		err = note.Sweep(s.Notes, n.Node, func(job uint32) bool { return live[job] })
+	}
+	if err != nil {
+		s.Log(err.Error())
 	}
 }
 
 // look looks at every job that was told to end, and acts.
 func (s *Service) look(ctx context.Context, now time.Time) {
 	if err := s.roster.take(now.Add(lookLimit)); err != nil {
+		// Who was not seen may be at work: nothing is decided.
 		s.Log(err.Error())
+		s.next = now.Add(share * time.Since(now))
+		return
 	}
 	for _, n := range s.nodes {
 		for _, j := range n.jobs {
 			s.seeStuck(j, time.Now())
-			if j.ending || j.ended != nil {
+			if j.ending || j.ended != nil || j.refused != "" {
 				continue
 			}
 			j.see(s.roster, s.reader, time.Now())
@@ -250,8 +299,21 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 		}
 	}
 	s.actOn(ctx, time.Now())
-	took := time.Since(now)
-	s.next = now.Add(max(interval, share*took))
+	s.next = now.Add(max(s.interval(now), share*time.Since(now)))
+}
+
+// interval is how long after a look the next one is due. slurmd itself looks
+// every ten seconds only after the first ten: then there is no hurry, but for
+// the moments around its SIGKILL.
+func (s *Service) interval(now time.Time) time.Duration {
+	for _, n := range s.nodes {
+		for _, j := range n.jobs {
+			if now.Sub(j.ordered) < slurmdHurries || j.nearKill(now) {
+				return soon
+			}
+		}
+	}
+	return later
 }
 
 func (s *Service) rules() Rules {
@@ -261,40 +323,3 @@ func (s *Service) rules() Rules {
 
 // off says whether lastcall is switched off on this node.
 func off() bool { return linux.Exists(hook.OffSwitch) }
-
-// do hands the result of something slow back to the one goroutine that owns
-// everything.
-func (s *Service) do(result func()) {
-	s.results <- result
-	s.notify.Wake()
-}
-
-// collect takes the results that are there.
-func (s *Service) collect() {
-	for {
-		select {
-		case result := <-s.results:
-			s.working--
-			result()
-		default:
-			return
-		}
-	}
-}
-
-// finish waits for what is under way, each with a deadline of its own, and
-// writes the records of what was done.
-func (s *Service) finish() {
-	for s.working > 0 {
-		result := <-s.results
-		s.working--
-		result()
-	}
-	for _, n := range s.nodes {
-		for _, j := range n.jobs {
-			if j.ended != nil {
-				s.close(j, time.Now())
-			}
-		}
-	}
-}

@@ -131,6 +131,16 @@ func TestDecide(t *testing.T) {
 		{
 			"its user is stuck: the server may be what it waits for", ladder,
 			View{Now: 5 * s, FirstAsk: 0, LastKill: 2 * s, Firm: true, Fresh: true, Looks: 3, Quiet: 2, Alive: []Member{alive(7, killedAt(2*s)), alive(8, last)}},
+			Action{Ask: pids(8), Wait: s},
+		},
+		{
+			"the server was asked", ladder,
+			View{Now: 6 * s, FirstAsk: 0, LastKill: 2 * s, Firm: true, Fresh: true, Looks: 4, Quiet: 3, Alive: []Member{alive(7, killedAt(2*s)), alive(8, last, asked)}},
+			Action{Kill: pids(8), Wait: 2 * s},
+		},
+		{
+			"without a grace the server is not asked either", noGrace,
+			View{Now: 5 * s, FirstAsk: never, LastKill: 2 * s, Firm: true, Fresh: true, Looks: 3, Quiet: 2, Alive: []Member{alive(8, last)}},
 			Action{Kill: pids(8), Wait: 2 * s},
 		},
 		{

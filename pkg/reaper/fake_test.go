@@ -36,6 +36,7 @@ type world struct {
 	processes []*fake
 	hold      int // the look at which the target says hold, 0 for never
 	fails     int // the look from which on looking does not work, 0 for never
+	partial   int // how many looks see only every second process
 	looks     int
 	spared    []Key // signalled although not ours
 	diesEarly bool  // the processes are reaped between SIGTERM and SIGCONT
@@ -83,8 +84,9 @@ func (w *world) Look(time.Time) (Seen, error) {
 			w.add(fake{ours: p.ours, ignores: p.ignores, dies: p.dies})
 		}
 	}
-	for _, p := range w.processes {
-		if p.ours && !p.dead {
+	seen.Partial = w.looks <= w.partial
+	for i, p := range w.processes {
+		if p.ours && !p.dead && (!seen.Partial || i%2 == 0) {
 			seen.Survivors = append(seen.Survivors, Survivor{Key: p.key, Ignores: p.ignores, Last: p.last})
 		}
 	}
@@ -273,6 +275,36 @@ func TestServersOfFileSystemsEndLast(t *testing.T) {
 	Reap(context.Background(), ladder, w, w)
 	if !server.dead || !user.dead || server.end < user.end || user.kill > 0 {
 		t.Errorf("the server ended at %s, its user at %s", server.end, user.end)
+	}
+}
+
+// striking is a world whose processes can be ended in one stroke.
+type striking struct{ *world }
+
+func (s striking) KillWhole(member func(pid int) bool) {
+	for _, p := range s.processes {
+		p.dead = p.dead || p.ours && member(p.key.PID)
+	}
+}
+
+func TestAStrokeKills(t *testing.T) {
+	w := &world{}
+	w.add(fake{ours: true})
+	report := Reap(context.Background(), Ladder{Settle: time.Second, Deadline: 10 * time.Second}, striking{w}, w)
+	if len(report.Results) != 1 || report.Results[0].Outcome != Killed {
+		t.Errorf("%+v", report)
+	}
+}
+
+// The users of a file system take the whole grace: its server still gets
+// SIGTERM and some time.
+func TestTheServerIsAskedToo(t *testing.T) {
+	w := &world{}
+	server := w.add(fake{ours: true, last: true, dies: 500 * time.Millisecond})
+	w.add(fake{ours: true, dies: -1})
+	Reap(context.Background(), ladder, w, w)
+	if !server.dead || server.terms != 1 || server.kill != 0 {
+		t.Errorf("%+v", server)
 	}
 }
 

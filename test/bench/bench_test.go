@@ -87,19 +87,22 @@ func epilog(id, uid int, more ...string) *exec.Cmd {
 
 const nobody = 65534
 
-// BenchmarkEmptyRun: nothing of the job is there. Reference: /bin/true.
+// lonely is a user without any process.
+const lonely = 61_236
+
+// BenchmarkEmptyRun: the user has nothing on the node. Reference: /bin/true.
 func BenchmarkEmptyRun(b *testing.B) {
-	compare(b, 200, func() time.Duration { return timed(b, epilog(5_000_000, nobody)) },
+	compare(b, 200, func() time.Duration { return timed(b, epilog(5_000_000, lonely)) },
 		func() time.Duration { return timed(b, exec.Command("/bin/true")) })
 }
 
-// BenchmarkScan5000: five thousand processes of another user. Reference:
-// pgrep -u.
+// BenchmarkScan5000: five thousand processes of another user, and one of the
+// job's user that is not of the job. Reference: pgrep -u.
 func BenchmarkScan5000(b *testing.B) {
-	stop := startCrowd(b, 5000, 5, "")
-	defer stop()
-	compare(b, 9, func() time.Duration { return timed(b, epilog(5_000_001, nobody)) },
-		func() time.Duration { return timed(b, exec.Command("pgrep", "-u", "65534")) })
+	defer startCrowd(b, 5000, 5, "")()
+	defer startCrowd(b, 1, lonely, "")()
+	compare(b, 9, func() time.Duration { return timed(b, epilog(5_000_001, lonely)) },
+		func() time.Duration { return timed(b, exec.Command("pgrep", "-u", strconv.Itoa(lonely))) })
 }
 
 // BenchmarkKill1000: a thousand processes that ignore SIGTERM, all graces 0,

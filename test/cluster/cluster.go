@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -26,9 +24,12 @@ type Options struct {
 	Conf       []string // more lines for slurm.conf
 	Epilog     string   // path of the program, "" for none
 	TaskEpilog string
-	FirstJob   int    // number of the first job, 1 if zero
-	CPUs       int    // of each node, 8 if zero
-	AuthInfo   string // more for AuthInfo=, like "cred_expire=5"
+	FirstJob   int      // number of the first job, 1 if zero
+	CPUs       int      // of each node, 8 if zero
+	AuthInfo   string   // more for AuthInfo=, like "cred_expire=5"
+	Cgroup     []string // more lines for cgroup.conf
+	// ByHand starts slurmd without systemd also where there is one.
+	ByHand bool
 }
 
 // Cluster is a running Slurm.
@@ -36,16 +37,10 @@ type Cluster struct {
 	Name    string
 	Dir     string
 	Nodes   []string
+	Place   Place
 	options Options
 	ports   []int
 	daemons []*daemon
-}
-
-// daemon is one of the cluster's programs; done is closed when it has ended.
-type daemon struct {
-	name    string
-	command *exec.Cmd
-	done    chan struct{}
 }
 
 // Start starts a cluster and waits until all its nodes are idle. On an error
@@ -57,7 +52,11 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 		return nil, err
 	}
 	name := "lc" + strconv.FormatUint(rand.Uint64N(36*36*36*36*36), 36)
-	c := &Cluster{Name: name, Dir: dir, options: options}
+	place, err := Here()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Name: name, Dir: dir, Place: place, options: options}
 	for i := range options.Nodes {
 		c.Nodes = append(c.Nodes, name+"n"+strconv.Itoa(i+1))
 	}
@@ -109,40 +108,11 @@ func (c *Cluster) start(ctx context.Context) error {
 		return err
 	}
 	for _, node := range c.Nodes {
-		if err := c.launch(node, "slurmd", "-D", "-N", node, "-f", c.Conf()); err != nil {
+		if err := c.startNode(node); err != nil {
 			return err
 		}
 	}
 	return c.waitIdle(ctx)
-}
-
-// launch starts one daemon in a session of its own, so that Ctrl-C in the
-// terminal leaves the order of stopping to Stop.
-func (c *Cluster) launch(name, program string, args ...string) error {
-	log, err := os.OpenFile(c.path(name+".out"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	command := exec.Command(self, append([]string{program}, args...)...)
-	command.Env = append(c.environ(), initVariable+"=1")
-	command.Dir = "/"
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := command.Start(); err != nil {
-		return fmt.Errorf("%s: %w", program, err)
-	}
-	d := &daemon{name: name, command: command, done: make(chan struct{})}
-	c.daemons = append(c.daemons, d)
-	go func() {
-		_ = command.Wait()
-		close(d.done)
-	}()
-	return nil
 }
 
 func (c *Cluster) environ() []string {
@@ -171,26 +141,10 @@ func (c *Cluster) waitIdle(ctx context.Context) error {
 		text, err := c.Run(ctx, "sinfo", "-h", "-N", "-p", "main", "-o", "%T")
 		return err == nil && strings.Count(text, "idle") == len(c.Nodes) && !strings.Contains(text, "*")
 	})
-	if name := c.ended(); name != "" {
-		return fmt.Errorf("%s has ended at once", name)
+	if trouble := c.ended(); trouble != "" {
+		return errors.New(trouble)
 	}
 	return err
-}
-
-// until asks every 20 ms until the answer is yes.
-func until(ctx context.Context, most time.Duration, what string, yes func() bool) error {
-	for end := time.Now().Add(most); ; {
-		if yes() {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("waited %s for %s in vain", most, what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
 }
 
 func (c *Cluster) path(name string) string { return filepath.Join(c.Dir, name) }
@@ -236,48 +190,4 @@ func (c *Cluster) Stop() error {
 	err := os.RemoveAll(c.Dir)
 	c.Dir = ""
 	return err
-}
-
-// stop asks, waits 5 s, and ends.
-func (d *daemon) stop() {
-	_ = d.command.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-d.done:
-	case <-time.After(5 * time.Second):
-		_ = d.command.Process.Kill()
-		<-d.done
-	}
-}
-
-// ended returns the name of a daemon that is not running any more.
-func (c *Cluster) ended() string {
-	for _, d := range c.daemons {
-		select {
-		case <-d.done:
-			return d.name
-		default:
-		}
-	}
-	return ""
-}
-
-// removeCgroups removes the version 1 folders of this cluster's nodes, as far
-// as they are empty.
-func (c *Cluster) removeCgroups() {
-	for _, node := range c.Nodes {
-		tops, _ := filepath.Glob("/sys/fs/cgroup/*/slurm_" + node)
-		for _, top := range tops {
-			removeTree(top)
-		}
-	}
-}
-
-func removeTree(folder string) {
-	entries, _ := os.ReadDir(folder)
-	for _, entry := range entries {
-		if entry.IsDir() {
-			removeTree(filepath.Join(folder, entry.Name()))
-		}
-	}
-	_ = syscall.Rmdir(folder)
 }

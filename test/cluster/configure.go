@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"lastcall/internal/slurm"
 )
 
 // folders makes the temporary folder's parts. Jobs of any user run below it.
@@ -98,6 +100,18 @@ func (c *Cluster) configure() error {
 	if err := os.WriteFile(c.Conf(), []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		return err
 	}
-	cgroup := "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nConstrainCores=no\nConstrainDevices=no\n"
-	return os.WriteFile(c.path("etc/cgroup.conf"), []byte(cgroup), 0o644)
+	return os.WriteFile(c.path("etc/cgroup.conf"), []byte(strings.Join(c.cgroupLines(), "\n")+"\n"), 0o644)
+}
+
+// cgroupLines returns what cgroup.conf says.
+func (c *Cluster) cgroupLines() []string {
+	lines := []string{
+		fmt.Sprintf("CgroupPlugin=cgroup/v%d", c.Place.Cgroup), "CgroupMountpoint=/sys/fs/cgroup",
+		"ConstrainCores=no", "ConstrainDevices=no",
+	}
+	if c.Place.Cgroup == 2 && c.Place.Version.Has(slurm.SystemdTimeout) {
+		// An emulated machine is slow to make the scope.
+		lines = append(lines, "SystemdTimeout=20000")
+	}
+	return append(lines, c.options.Cgroup...)
 }

@@ -28,7 +28,7 @@ func (c *Cluster) Run(ctx context.Context, name string, args ...string) (string,
 }
 
 func (c *Cluster) run(ctx context.Context, uid int, env []string, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, Patiently(60*time.Second))
 	defer cancel()
 	command := c.Command(ctx, uid, env, name, args...)
 	var out, wrong bytes.Buffer
@@ -130,20 +130,25 @@ func (c *Cluster) NodeState(ctx context.Context, node string) (string, error) {
 }
 
 // Processes returns the living processes whose environment names the job on
-// this cluster, or which are in the job's cgroups here. Zombies do not count.
+// this cluster, or which are in the job's cgroups here. Zombies do not count,
+// nor do Slurm's hooks: they have the job's id in their environment.
 func (c *Cluster) Processes(id int) []int {
 	var found []int
+	names := []string{"job_" + strconv.Itoa(id)}
+	if sluid, _ := c.SLUID(context.Background(), id); sluid != "" {
+		names = append(names, sluid)
+	}
 	entries, _ := os.ReadDir("/proc")
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
-		if err == nil && c.runs(pid, id) {
+		if err == nil && c.runs(pid, id, names) {
 			found = append(found, pid)
 		}
 	}
 	return found
 }
 
-func (c *Cluster) runs(pid, id int) bool {
+func (c *Cluster) runs(pid, id int, names []string) bool {
 	folder := filepath.Join("/proc", strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(folder, "stat"))
 	if err != nil {
@@ -155,14 +160,52 @@ func (c *Cluster) runs(pid, id int) bool {
 		return false
 	}
 	groups, _ := os.ReadFile(filepath.Join(folder, "cgroup"))
-	for _, node := range c.Nodes {
-		if strings.Contains(string(groups), fmt.Sprintf("/slurm_%s/", node)) && strings.Contains(string(groups)+"\n", fmt.Sprintf("/job_%d", id)) &&
-			!strings.Contains(string(stat), "(slurmstepd)") {
-			return true
-		}
+	if c.inGroups(string(groups), names) && !strings.Contains(string(stat), "(slurmstepd)") {
+		return true
 	}
 	environ, _ := os.ReadFile(filepath.Join(folder, "environ"))
 	variables := "\x00" + string(environ)
-	return strings.Contains(variables, fmt.Sprintf("\x00SLURM_JOB_ID=%d\x00", id)) &&
+	return !strings.Contains(variables, "\x00SLURM_SCRIPT_CONTEXT=") &&
+		strings.Contains(variables, fmt.Sprintf("\x00SLURM_JOB_ID=%d\x00", id)) &&
 		strings.Contains(variables, "\x00SLURM_CLUSTER_NAME="+c.Name+"\x00")
+}
+
+// inGroups says whether the text of a process's cgroup file is inside a
+// folder of one of the names, on a node of this cluster.
+func (c *Cluster) inGroups(text string, names []string) bool {
+	for line := range strings.Lines(text) {
+		for _, node := range c.Nodes {
+			for _, base := range []string{"/slurm_" + node + "/", "/" + node + "_slurmstepd.scope/"} {
+				_, below, ok := strings.Cut(strings.TrimSpace(line), base)
+				for _, name := range names {
+					if ok && strings.Contains("/"+below+"/", "/"+name+"/") {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// Groups returns the folders of a job's cgroups that are there now, on all
+// nodes of this cluster.
+func (c *Cluster) Groups(id int) []string {
+	job := "job_" + strconv.Itoa(id)
+	sluid, _ := c.SLUID(context.Background(), id)
+	var found []string
+	for _, node := range c.Nodes {
+		patterns := []string{"/sys/fs/cgroup/*/slurm_" + node + "/uid_*/" + job}
+		for _, scope := range c.scopes(node) {
+			patterns = append(patterns, scope+"/"+job)
+			if sluid != "" {
+				patterns = append(patterns, scope+"/"+sluid)
+			}
+		}
+		for _, pattern := range patterns {
+			paths, _ := filepath.Glob(pattern)
+			found = append(found, paths...)
+		}
+	}
+	return found
 }

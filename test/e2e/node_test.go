@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,8 +15,9 @@ import (
 	"lastcall/test/cluster"
 )
 
-// deaf runs on after SIGTERM until it is killed.
-const deaf = "#!/bin/bash\ntrap 'echo asked' TERM\nwhile :; do sleep 0.1; done\n"
+// deaf runs on after SIGTERM until it is killed. It says when it is ready:
+// before that SIGTERM ends it.
+const deaf = "#!/bin/bash\ntrap 'echo asked' TERM\necho ready\nwhile :; do sleep 0.1; done\n"
 
 // waitFor waits until the answer is yes.
 func waitFor(t *testing.T, what string, yes func() bool) {
@@ -91,6 +94,27 @@ func (n node) told(job int) bool {
 		}
 	}
 	return !latest.IsZero() && state.Ending(uint32(job), latest)
+}
+
+// nextRun waits for the next run of a job that was requeued. Slurm would let
+// it wait for two minutes. If slurmd takes it for a second copy of the run
+// before, Slurm holds the job and drains the node: both are let go.
+func (n node) nextRun(c *cluster.Cluster, job int) {
+	n.t.Helper()
+	waitFor(n.t, "the next run", func() bool {
+		if len(n.steps(job)) == 1 && n.ask(job).Record().State == "RUNNING" {
+			return true
+		}
+		if n.ask(job).Record().State == "PENDING" {
+			id := strconv.Itoa(job)
+			_, _ = c.Run(n.t.Context(), "scontrol", "update", "JobId="+id, "StartTime=now")
+			if state, err := c.NodeState(n.t.Context(), n.Node); err == nil && strings.HasPrefix(state, "drained") {
+				_, _ = c.Run(n.t.Context(), "scontrol", "update", "NodeName="+n.Node, "State=RESUME")
+				_, _ = c.Run(n.t.Context(), "scontrol", "release", id)
+			}
+		}
+		return false
+	})
 }
 
 func (n node) ask(job int) controller.Answer {

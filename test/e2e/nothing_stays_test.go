@@ -42,10 +42,14 @@ func scenarios() []scenario {
 			env: []string{"TERM_KIND=sigwait", "FINISH_BY=cpu"}, check: saved,
 		},
 		{name: "one that writes while it saves", script: "savefile.sh", uid: nobody, env: []string{"FINISH_BY=write"}, check: saved},
-		{name: "a thousand forks a second", script: "forkbomb.sh", uid: nobody},
+		{
+			name: "a thousand forks a second", script: "forkbomb.sh", uid: nobody,
+			// Of a machine as fast as ours; a slow one has less to give to both.
+			env: []string{fmt.Sprintf("FORK_RATE=%d", time.Second/cluster.Patiently(time.Millisecond))},
+		},
 		{name: "a chain of forks", script: "forkchain.sh", uid: nobody},
 		{name: "stopped", script: "stopped.sh", uid: nobody},
-		{name: "without an environment", script: "cleanenv.sh", uid: nobody, check: noSleepers},
+		{name: "without an environment", script: "cleanenv.sh", uid: nobody, check: readyOnesGone},
 		{name: "a zombie leader", script: "zombie.sh", uid: nobody, check: readyOnesGone},
 		{name: "hostile names", script: "hostile.sh", uid: nobody, check: outputIsPrintable},
 		{name: "every kind of lock", script: "manylocks.sh", uid: nobody, locks: true},
@@ -78,7 +82,7 @@ func (s *site) play(scenario scenario) {
 	id := s.submit(scenario.script, scenario.uid, out, scenario.env...)
 	took := s.wait(id)
 	s.nothingLeft(id)
-	if took > 15*time.Second {
+	if took > cluster.Patiently(15*time.Second) {
 		t.Errorf("the job was COMPLETING for %s", took)
 	}
 	if scenario.locks {
@@ -147,22 +151,6 @@ func lives(pid int, start uint64) bool {
 	}
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	return fields[19] == fmt.Sprint(start) && (fields[0] != "Z" || fields[17] != "1")
-}
-
-func noSleepers(t *testing.T, s *site, id int, out string) {
-	t.Helper()
-	readyOnesGone(t, s, id, out)
-	entries, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range entries {
-		var status syscall.Stat_t
-		text, _ := os.ReadFile(path)
-		if string(text) == "sleep\x001000\x00" && syscall.Stat(filepath.Dir(path), &status) == nil && status.Uid == nobody {
-			environ, _ := os.ReadFile(filepath.Dir(path) + "/environ")
-			if len(environ) == 0 {
-				t.Errorf("%s, without an environment, is still there", path)
-			}
-		}
-	}
 }
 
 func outputIsPrintable(t *testing.T, s *site, id int, _ string) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,8 +20,12 @@ import (
 	"lastcall/test/jobs"
 )
 
-// programs builds the hooks and the helper once.
+// programs builds the hooks and the helper once, unless LASTCALL_PROGRAMS
+// names a folder that has them: a machine made for tests has no compiler.
 var programs = sync.OnceValues(func() (string, error) {
+	if built {
+		return os.Getenv("LASTCALL_PROGRAMS"), nil
+	}
 	dir, err := os.MkdirTemp("", "lastcall-e2e-")
 	if err != nil {
 		return "", err
@@ -29,7 +34,8 @@ var programs = sync.OnceValues(func() (string, error) {
 		return dir, err
 	}
 	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/",
-		"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/unkillable", "lastcall/cmd/lastcall", "lastcall/test/misbehave", "lastcall/test/silentfuse")
+		"lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/unkillable", "lastcall/cmd/lastcall",
+		"lastcall/test/misbehave", "lastcall/test/slowfs", "lastcall/test/silentfuse")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	if err != nil {
@@ -38,9 +44,11 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+var built = os.Getenv("LASTCALL_PROGRAMS") != ""
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, _ := programs(); dir != "" {
+	if dir, _ := programs(); dir != "" && !built {
 		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
@@ -55,7 +63,11 @@ type site struct {
 	seen int // bytes of the log that were read
 }
 
-// newSite starts a cluster; toml is what lastcall.toml says besides the path
+// firstJob is the number of the last cluster's first job.
+var firstJob atomic.Int32
+
+// newSite starts a cluster; options.Epilog is the name of the program, "epilog" if
+// empty; toml is what lastcall.toml says besides the path
 // of the log.
 func newSite(t *testing.T, options cluster.Options, toml string) *site {
 	t.Helper()
@@ -71,12 +83,28 @@ func newSite(t *testing.T, options cluster.Options, toml string) *site {
 		t.Fatal(err)
 	}
 	s.log = filepath.Join(s.bin, "log.jsonl")
+	if cluster.Patiently(1) > 1 {
+		// Where everything takes longer, the hooks need longer too.
+		toml += fmt.Sprintf("\nepilog.deadline = %q\ntaskepilog.deadline = %q", cluster.Patiently(10*time.Second), cluster.Patiently(5*time.Second))
+	}
 	config := fmt.Sprintf("%s\n[log]\npath = %q\n", toml, s.log)
 	if err := os.WriteFile(filepath.Join(s.bin, "lastcall.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	options.Conf = append(options.Conf, "UnkillableStepProgram="+s.bin+"/unkillable")
-	options.Epilog, options.TaskEpilog = s.bin+"/epilog", s.bin+"/taskepilog"
+	// A site may run it from a script of its own.
+	script := "#!/bin/sh\n" + s.bin + "/epilog\nstatus=$?\nexit $status\n"
+	if err := os.WriteFile(filepath.Join(s.bin, "epilog.sh"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if options.Epilog == "" {
+		options.Epilog = "epilog"
+	}
+	options.Epilog, options.TaskEpilog = s.bin+"/"+options.Epilog, s.bin+"/taskepilog"
+	if options.FirstJob == 0 {
+		// One job id belongs to one job on this host, as it does elsewhere.
+		options.FirstJob = int(firstJob.Add(1000))
+	}
 	if s.Cluster, err = cluster.Start(t.Context(), options); err != nil {
 		t.Fatal(err)
 	}

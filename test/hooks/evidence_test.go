@@ -49,27 +49,35 @@ func TestWhoIsEndedAndWhoIsNot(t *testing.T) {
 	}
 }
 
-func TestSpareListAndUID(t *testing.T) {
+func TestSpareList(t *testing.T) {
 	j := newJob(t, "spare.commands = [\"precious\"]\n")
 	id := []string{"SLURM_JOB_ID=" + strconv.Itoa(j.id), "SLURM_PROCID=0"}
 	listed := j.process(nobody, id, "-name", "precious")
 	r, exit, _ := j.run()
 	j.wants(r, exit, "spared-only")
 	j.alive(listed)
+}
 
-	j = newJob(t, "epilog.claims = [\"uid\"]\n")
-	const lonely = 13 // a user nobody uses here
-	plain := j.process(lonely, nil)
-	r, exit, _ = j.run("SLURM_JOB_UID=13")
-	j.wants(r, exit, "cleaned")
-	j.dead(plain)
-
-	// With a sign of another job of the user, claims by user do not count.
-	plain = j.process(lonely, nil)
-	other := j.process(lonely, []string{"SLURM_JOB_ID=6", "SLURM_PROCID=0"})
-	r, exit, _ = j.run("SLURM_JOB_UID=13")
-	j.wants(r, exit, "clean")
-	j.alive(plain, other)
+// By user alone only where the user has no other job on the node. A pid
+// namespace keeps the slurmstepd of other tests out of it.
+func TestByUser(t *testing.T) {
+	for more, want := range map[string]string{
+		"": "cleaned", "SLURM_JOB_ID=6 SLURM_PROCID=0": "clean",
+	} {
+		j := newJob(t, "epilog.claims = [\"uid\"]\n")
+		const lonely = 13 // a user nobody uses here
+		script := fmt.Sprintf(`mis=%[1]s/bin/misbehave out=%[1]s/out
+env -i $mis -uid %[2]d -max 30s -ready $out/one &
+[ -z "%[3]s" ] || env -i %[3]s $mis -uid %[2]d -max 30s -ready $out/two &
+until [ -e $out/one ] && [ -e $out/two -o -z "%[3]s" ]; do sleep 0.05; done
+exec %[1]s/bin/epilog`, j.dir, lonely, more)
+		command := exec.Command("unshare", "--fork", "--pid", "--mount-proc", "--kill-child", "sh", "-c", script)
+		command.Env = j.environment("SLURM_JOB_UID=13", "PATH="+os.Getenv("PATH"))
+		out, err := command.CombinedOutput()
+		if r := j.record(); err != nil || r.Verdict != want {
+			t.Errorf("%q: %v, %s: %+v", more, err, out, r)
+		}
+	}
 }
 
 // v2 is the host's version 2 hierarchy; its Slurm tree for a test is made by

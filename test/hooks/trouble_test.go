@@ -1,7 +1,9 @@
 package hooks
 
 import (
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -213,22 +215,33 @@ func TestTwoAtOnce(t *testing.T) {
 	j.dead(ps...)
 }
 
-// A request to end that comes before there is anything to end, or while the
-// hook starts: it never dies of the signal, which would drain the node.
-func TestInterruptedAtAnyTime(t *testing.T) {
+// Told to end before it knows whether there is anything to end, the hook goes
+// on: to die of the signal would drain the node.
+func TestInterruptedAtTheStart(t *testing.T) {
 	j := newJob(t, "")
-	for delay := time.Duration(0); delay < 8*time.Millisecond; delay += 400 * time.Microsecond {
+	for range 20 {
 		command := j.epilog()
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2*time.Millisecond + delay)
-		_ = command.Process.Signal(syscall.SIGTERM)
+		untilIgnored(command.Process.Pid, syscall.SIGPIPE, true)
+		for range 3 {
+			_ = command.Process.Signal(syscall.SIGTERM)
+		}
 		if err := command.Wait(); err != nil {
-			// Before main runs, the Go runtime has not been told yet.
-			if delay > 2*time.Millisecond {
-				t.Errorf("after %s: %v", delay, err)
-			}
+			t.Error(err)
+		}
+	}
+}
+
+// untilIgnored waits until the process ignores the signal, or does not.
+func untilIgnored(pid int, signal syscall.Signal, want bool) {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, ignored, _ := strings.Cut(string(status), "SigIgn:\t")
+		mask, _ := strconv.ParseUint(ignored[:min(16, len(ignored))], 16, 64)
+		if err != nil || mask&(1<<(signal-1)) != 0 == want {
+			return
 		}
 	}
 }
@@ -241,7 +254,9 @@ func TestInterrupted(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond)
+	untilIgnored(command.Process.Pid, syscall.SIGPIPE, true)
+	untilIgnored(command.Process.Pid, syscall.SIGTERM, false)
+	time.Sleep(100 * time.Millisecond)
 	start := time.Now()
 	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

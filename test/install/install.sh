@@ -1,12 +1,23 @@
 #!/bin/sh
 # Installs by name what the demo and the tests need and this Debian machine
-# lacks. A second run finds everything and asks no network.
+# lacks; with "machines" what virtual machines and chroots need. A second run
+# finds everything and asks no network.
 set -eu
 
 missing=
 need() { # program package
 	PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
+if [ "${1-}" = machines ]; then
+	need qemu-system-x86_64 qemu-system-x86
+	[ -e /usr/share/seabios/bios-256k.bin ] || missing="$missing seabios"
+	need mmdebstrap mmdebstrap
+	need mke2fs e2fsprogs
+	need debugfs e2fsprogs
+	need sfdisk fdisk
+	need unshare util-linux
+	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
+fi
 need slurmctld slurmctld
 need slurmd slurmd
 need sbatch slurm-client

@@ -3,5 +3,7 @@
 # not, and one in the session of the job.
 "$MISBEHAVE" -exit -ready "$OUT/ready.one"
 "$MISBEHAVE" -exit -clean-env -ready "$OUT/ready.two"
-setsid bash -c 'env -i sleep 1000 & exec sleep 1000' &
-sleep 0.2
+setsid bash -c 'env -i sleep 1000 &
+	echo "$! $(cut -d " " -f 22 /proc/$!/stat)" >"$OUT/ready.three"
+	exec sleep 1000' &
+until [ -s "$OUT/ready.three" ]; do sleep 0.05; done

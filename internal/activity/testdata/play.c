@@ -55,10 +55,13 @@ static void rest(void) { for (;;) syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 
 
 /* become makes the second process of the role; true in it. */
 static int become(void) {
+	pid_t parent = getpid();
 	child = fork();
 	must(child >= 0, "fork");
 	if (child) return 0;
+	alarm(120);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) _exit(0);
 	int null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd < 3; fd++) dup2(null, fd);
 	close(null);
@@ -102,6 +105,7 @@ static void *own_table(void *unused) {
 	rest();
 	return NULL;
 }
+static void *opener(void *unused) { (void)unused; (void)!write(open(args[0], O_WRONLY | O_CREAT, 0600), "x", 1); rest(); return NULL; }
 static void spawn(void *(*what)(void *)) { pthread_t t; must(pthread_create(&t, NULL, what, NULL) == 0, "thread"); }
 
 /* The calls a process that does nothing waits in. */
@@ -153,14 +157,17 @@ static void vetoed(const char *role) {
 	if (!strcmp(role, "datagrams")) { struct sockaddr_in at = { .sin_family = AF_INET }; int fd = socket(AF_INET, SOCK_DGRAM, 0); bind(fd, (void *)&at, sizeof at); ready(); recv(fd, &byte, 1, 0); }
 	if (!strcmp(role, "packet")) { must(socket(AF_PACKET, SOCK_RAW, 0) >= 0, "packet"); ready(); rest(); }
 	if (!strcmp(role, "inherited")) { int fd = atoi(args[0]); ready(); (void)!read(fd, &byte, 1); }
+	if (!strcmp(role, "polls-inherited")) { int fd = atoi(args[0]); ready(); poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, -1); }
 	if (!strcmp(role, "own-table")) { spawn(own_table); while (__atomic_load_n(&lock, __ATOMIC_SEQ_CST)) nap(1); ready(); rest(); }
 	if (!strcmp(role, "worker-thread")) { spawn(burner); ready(); rest(); }
 	if (!strcmp(role, "zombie-worker")) { spawn(burner); nap(50); ready(); syscall(SYS_exit, 0); }
+	if (!strcmp(role, "zombie-holder")) { must(open("/dev/fuse", O_RDWR) >= 0, "/dev/fuse"); spawn(sleeper); nap(50); ready(); syscall(SYS_exit, 0); }
 	if (!strcmp(role, "stopped")) { ready(); raise(SIGSTOP); rest(); }
 	if (!strcmp(role, "terminal")) { int m = posix_openpt(O_RDWR | O_NOCTTY); grantpt(m); unlockpt(m); int s = open(ptsname(m), O_RDWR); must(setsid() >= 0 || 1, "setsid"); must(ioctl(s, TIOCSCTTY, 0) == 0, "TIOCSCTTY"); close(s); ready(); rest(); }
 	if (!strcmp(role, "file-reader")) { ready(); for (;;) { int fd = open(args[0], O_RDONLY); (void)!read(fd, &byte, 1); close(fd); } }
 	if (!strcmp(role, "named-pipe")) { int fd = open(args[0], O_RDWR); ready(); (void)!read(fd, &byte, 1); }
 	if (!strcmp(role, "stuck")) { ready(); int fd = open(args[0], O_WRONLY | O_CREAT, 0600); (void)!write(fd, "x", 1); rest(); }
+	if (!strcmp(role, "stuck-thread")) { spawn(opener); ready(); rest(); }
 	if (!strcmp(role, "core")) { struct rlimit most = { RLIM_INFINITY, RLIM_INFINITY }; must(setrlimit(RLIMIT_CORE, &most) == 0, "core"); must(chdir(args[0]) == 0, args[0]); prctl(PR_SET_DUMPABLE, 1); ready(); abort(); }
 }
 

@@ -41,6 +41,7 @@ type Record struct {
 	Causes    []Cause   `json:"causes"`
 	Processes []Process `json:"processes"`
 	Locks     []Lock    `json:"locks"`
+	Groups    []Group   `json:"groups"`
 	Omitted   int       `json:"omitted"`
 	Warnings  []string  `json:"warnings"`
 }
@@ -144,6 +145,13 @@ type Lock struct {
 	Release string  `json:"release"`
 	HeldBy  []Party `json:"held_by"`
 	Waiters []Party `json:"waiters"`
+}
+
+// Group is a cgroup of which folders were removed.
+type Group struct {
+	Path    string `json:"path"`
+	Removed int    `json:"removed"`
+	Gone    bool   `json:"gone"`
 }
 
 // Party is a process beside a lock.

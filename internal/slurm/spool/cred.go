@@ -65,25 +65,29 @@ type State struct {
 }
 
 // Ending says whether slurmd was told to end the run of the job whose steps
-// began at started, by the times of their sockets (Started). With several runs
-// in the file (25.11 and later keep them apart) one that is ending is enough.
+// began at started, by the times of their sockets (Started).
 //
 // The file alone is not enough: slurmd writes it when a job is to end and when
 // srun started a step, but not when a batch script starts. A requeued job
 // gets a fresh entry in slurmd's memory (cred_handle_reissue), while the file
-// still holds the entry of the run before. That entry is Over, except when
-// slurmd crashed in between. So what was written before the steps began does
-// not count.
+// still holds the entry of the run before. If slurmd was killed while it ended
+// that run, the entry says so for ever. So what was written before the steps
+// began does not count.
+//
+// From 25.11 on each run has a SLUID and an entry of its own, and the entry of
+// such a run before stays in memory too (_list_find_job_state). So only the
+// entry that was made last counts.
 func (s State) Ending(job uint32, started time.Time) bool {
 	if !s.Written.After(started) {
 		return false
 	}
+	var last Credential
 	for _, credential := range s.Jobs {
-		if credential.Job == job && credential.Ending() {
-			return true
+		if credential.Job == job && !credential.Created.Before(last.Created) {
+			last = credential
 		}
 	}
-	return false
+	return last.Ending()
 }
 
 // Started returns when the step began: the time its socket was made. It is of

@@ -193,14 +193,33 @@ func TestEnding(t *testing.T) {
 			t.Errorf("%s: another job ends", test.name)
 		}
 	}
-	// From 25.11 on the runs of a job stand side by side.
-	two := State{Written: began, Jobs: []Credential{{Job: 7, SLUID: 1, Revoked: revoked, Expires: revoked.Add(120 * time.Second)}, {Job: 7, SLUID: 2}}}
-	if two.Ending(7, began.Add(-time.Second)) {
-		t.Error("a run that is over makes its successor end")
+}
+
+// From 25.11 on the runs of a job stand side by side. Seen with 26.05.5: the
+// first run was being ended when slurmd was killed, the second runs.
+func TestTheLastRunCounts(t *testing.T) {
+	revoked := time.Unix(ended, 0)
+	first := Credential{Job: 7, SLUID: 1, Created: time.Unix(born, 0), Revoked: revoked, Expires: revoked.Add(600 * time.Second)}
+	second := Credential{Job: 7, SLUID: 2, Created: revoked.Add(time.Second)}
+	sameSecond := Credential{Job: 7, SLUID: 2, Created: first.Created}
+	ending := second
+	ending.Revoked = revoked.Add(time.Minute)
+	tests := []struct {
+		name string
+		jobs []Credential
+		want bool
+	}{
+		{"the first alone", []Credential{first}, true},
+		{"the second runs", []Credential{first, second}, false},
+		{"in any order", []Credential{second, first}, false},
+		{"made in the same second", []Credential{first, sameSecond}, false},
+		{"the second is told to end", []Credential{first, ending}, true},
 	}
-	two.Jobs[1].Revoked = revoked
-	if !two.Ending(7, began.Add(-time.Second)) {
-		t.Error("the second run was told to end")
+	for _, test := range tests {
+		state := State{Written: revoked.Add(time.Hour), Jobs: test.jobs}
+		if got := state.Ending(7, revoked); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
 	}
 }
 

@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lastcall/internal/activity"
+	"lastcall/internal/proc"
+	"lastcall/test/cluster"
+)
+
+// What real jobs do when they do nothing: with an srun, which has threads and
+// connections of its own, and with pipes. Their slurmstepds are inside.
+func TestIdleJobs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, cluster.Options{FirstJob: 610000}, "")
+	for name, test := range map[string]struct {
+		script string
+		least  int // processes
+		idle   bool
+	}{
+		"a batch script":          {"sleep 100", 2, true},
+		"a pipeline":              {"sleep 100 | cat", 3, true},
+		"two tasks":               {"srun -n2 --overcommit sleep 100", 5, true},
+		"a task, output to files": {"srun -n1 -o /dev/null sleep 100", 4, true},
+		"ignoring":                {"trap '' TERM; sleep 100 & wait", 2, true},
+		"computing":               {"while :; do :; done", 1, false},
+		"one of two tasks works":  {"srun -n2 --overcommit sh -c '[ $SLURM_PROCID = 0 ] && while :; do :; done; sleep 100'", 5, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id, err := s.Submit(t.Context(), cluster.Job{Script: "#!/bin/sh\n" + test.script + "\n", UID: nobody})
+			if err != nil {
+				t.Fatal(err)
+			}
+			patience := 15 * time.Second
+			if !test.idle {
+				patience /= 3
+			}
+			idle, told := watchJob(id, test.least, patience)
+			if idle != test.idle {
+				t.Errorf("idle: %v, %s", idle, told)
+			}
+			_, _ = s.Run(t.Context(), "scancel", fmt.Sprint(id))
+		})
+	}
+}
+
+// watchJob looks at a job until it was idle for half a second, or patience is
+// over.
+func watchJob(id, least int, patience time.Duration) (idle bool, told string) {
+	r := activity.New(proc.Default)
+	var before []activity.Sample
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(500 * time.Millisecond) {
+		keys, steps := processesOf(id)
+		now := r.Sample(keys, time.Now().Add(time.Second))
+		r.Look(now, steps, time.Now().Add(time.Second))
+		moved := activity.Progress(before, now)
+		working := slices.ContainsFunc(now, func(s activity.Sample) bool { return !s.Idle() || s.Gone })
+		if len(now) >= least && len(moved) == 0 && !working {
+			return true, ""
+		}
+		told = fmt.Sprintf("%d processes, %+v, %+v", len(now), moved, now)
+		before = now
+	}
+	return false, told
+}
+
+// processesOf finds what belongs to a job, by what a test may trust: numbers
+// of jobs are far apart between clusters.
+func processesOf(id int) (keys []proc.Key, steps []int) {
+	buffer := make([]byte, 4096)
+	_ = proc.Default.EachPID(func(pid int) bool {
+		stat, err := proc.Default.Stat(pid, buffer)
+		if err != nil || stat.KernelThread() {
+			return true
+		}
+		if title, _ := os.ReadFile(proc.Default.Path(pid, "cmdline")); strings.HasPrefix(string(title), fmt.Sprintf("slurmstepd: [%d.", id)) {
+			steps = append(steps, pid)
+			return true
+		}
+		environ, _ := os.ReadFile(proc.Default.Path(pid, "environ"))
+		if strings.Contains("\x00"+string(environ), fmt.Sprintf("\x00SLURM_JOB_ID=%d\x00", id)) {
+			keys = append(keys, stat.Key())
+		}
+		return true
+	})
+	return keys, steps
+}
