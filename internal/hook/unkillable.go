@@ -44,9 +44,10 @@ func (r *run) workUnkillable() forensics.Verdict {
 		r.warn(err.Error())
 		return forensics.Failed
 	}
+	r.record.Phases.Claim, r.record.Looks = time.Since(began), 1
+	began = time.Now()
 	r.treat(job.Scanner.Aside, result, scope, until)
-	r.record.Phases.Claim = time.Since(began)
-	r.record.Looks = 1
+	r.record.Phases.Locks = time.Since(began)
 	return verdictOf(reaper.Report{Looks: 1}, r.record.Counts, false)
 }
 

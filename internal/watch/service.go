@@ -292,11 +292,12 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 }
 
 // interval is how long after a look the next one is due. slurmd itself looks
-// every ten seconds only after the first ten: then there is no hurry.
+// every ten seconds only after the first ten: then there is no hurry, but for
+// the moments around its SIGKILL.
 func (s *Service) interval(now time.Time) time.Duration {
 	for _, n := range s.nodes {
 		for _, j := range n.jobs {
-			if now.Sub(j.ordered) < slurmdHurries {
+			if now.Sub(j.ordered) < slurmdHurries || j.nearKill(now) {
 				return soon
 			}
 		}
@@ -311,40 +312,3 @@ func (s *Service) rules() Rules {
 
 // off says whether lastcall is switched off on this node.
 func off() bool { return linux.Exists(hook.OffSwitch) }
-
-// do hands the result of something slow back to the one goroutine that owns
-// everything.
-func (s *Service) do(result func()) {
-	s.results <- result
-	s.notify.Wake()
-}
-
-// collect takes the results that are there.
-func (s *Service) collect() {
-	for {
-		select {
-		case result := <-s.results:
-			s.working--
-			result()
-		default:
-			return
-		}
-	}
-}
-
-// finish waits for what is under way, each with a deadline of its own, and
-// writes the records of what was done.
-func (s *Service) finish() {
-	for s.working > 0 {
-		result := <-s.results
-		s.working--
-		result()
-	}
-	for _, n := range s.nodes {
-		for _, j := range n.jobs {
-			if j.ended != nil {
-				s.close(j, time.Now())
-			}
-		}
-	}
-}

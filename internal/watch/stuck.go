@@ -59,13 +59,20 @@ func (s *Service) seeStuck(j *job, now time.Time) {
 	s.treat(j, list, now)
 }
 
+// nearKill says whether Slurm sends SIGKILL about now: what does not die of it
+// is to be seen at once.
+func (j *job) nearKill(now time.Time) bool {
+	since := now.Sub(j.ordered) - j.node.KillWait
+	return since > -beforeKill && since < 5*time.Second
+}
+
 // mayBeDying returns whom to ask: those in state D or exiting, and everybody
 // once somebody has sent SIGKILL.
 func (s *Service) mayBeDying(j *job, now time.Time) []proc.Key {
 	killed := now.Sub(j.ordered) > j.node.KillWait-beforeKill || j.ended != nil || j.inherited
 	var keys []proc.Key
 	crew := j.crew
-	if j.ended != nil {
+	if j.ended != nil || j.refused != "" {
 		crew = s.roster.crewOf(crew.job, j.node.SpoolDir)
 	}
 	for _, p := range crew.all() {

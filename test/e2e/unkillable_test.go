@@ -314,3 +314,36 @@ func TestASilentFUSEDaemonCostsNoNode(t *testing.T) {
 		t.Error("the lock is held")
 	}
 }
+
+// Without the service, what Slurm runs itself says and frees the same, later.
+func TestUnkillableStepProgramAlone(t *testing.T) {
+	t.Parallel()
+	conf := []string{"UnkillableStepTimeout=5"}
+	toml := "locks.unkillable = \"release\"\nlocks.release_paths = [\"/tmp\"]"
+	w := &watched{site: newSite(t, cluster.Options{Proctrack: "linuxproc", KillWait: 5, Conf: conf}, toml)}
+	t.Cleanup(states.Watch(t, 20*time.Millisecond, []string{w.bin + "/unkillable", w.bin + "/epilog", w.bin + "/taskepilog"}))
+	mounted := disk(t)
+	j, p := w.stuckJob(mounted + "/data")
+	if out, err := exec.Command("/sbin/fsfreeze", "-f", mounted).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := w.Cancel(t.Context(), j.id); err != nil {
+		t.Fatal(err)
+	}
+	r := w.await(60*time.Second, j.id, "unkillable", "unkillable")
+	w.causeNamed(r, p.pid, mounted)
+	if len(r.Locks) != 1 || r.Locks[0].Release != "released" || r.Locks[0].Fate != "freed" || !flockFree(j.out+"/lock") {
+		t.Errorf("%+v", r.Locks)
+	}
+	if !lives(p.pid, p.start) {
+		t.Error("the process is gone: nothing was proven")
+	}
+	// The Epilog that follows does not hang on it. The slurmstepd still waits
+	// for its task, so to the Epilog the step lives.
+	e := w.await(60*time.Second, j.id, "epilog", "live-step")
+	if e.Phases.Total > 5000 {
+		t.Errorf("the epilog took %.0f ms", e.Phases.Total)
+	}
+	thaw(mounted)
+	waitFor(t, "the end of the process", func() bool { return !lives(p.pid, p.start) })
+}

@@ -94,6 +94,12 @@ func (s *step) stuck(p process, in string) {
 // two variables, and its standard error on the given file.
 func (s *step) unkillable(errors *os.File) (report.Record, time.Duration) {
 	s.t.Helper()
+	took := s.runUnkillable(errors)
+	return s.record(), took
+}
+
+func (s *step) runUnkillable(errors *os.File) time.Duration {
+	s.t.Helper()
 	command := exec.Command("/bin/sh", "-c", "echo 0 >"+s.group+"/cgroup.procs && exec "+s.dir+"/bin/unkillable")
 	command.Env = []string{"SLURM_JOB_ID=" + strconv.Itoa(s.id), "SLURM_STEP_ID=4294967291"}
 	command.Dir = "/"
@@ -112,7 +118,7 @@ func (s *step) unkillable(errors *os.File) (report.Record, time.Duration) {
 			s.t.Errorf("%d KiB", usage.Maxrss)
 		}
 	}
-	return s.record(), time.Since(start)
+	return time.Since(start)
 }
 
 // free says whether somebody else gets the lock of a file now.
@@ -130,6 +136,11 @@ func TestUnkillableNamesTheCauseAndTheLock(t *testing.T) {
 			}
 			mounted, thaw := disk(t, s.dir)
 			p := s.member("-write-to", mounted+"/data", "-lock", "flock:"+lock, "-lock", "posix:"+lock+".posix")
+			// The job's own output is on the file system that will be stuck.
+			output, err := os.OpenFile(mounted+"/out", os.O_CREATE|os.O_WRONLY, 0o666)
+			if err != nil {
+				t.Fatal(err)
+			}
 			do(t, "/sbin/fsfreeze", "-f", mounted)
 			s.stuck(p, "percpu_rwsem")
 			s.kill(p)
@@ -137,12 +148,6 @@ func TestUnkillableNamesTheCauseAndTheLock(t *testing.T) {
 			if err := waiter.Start(); err != nil {
 				t.Fatal(err)
 			}
-			// The job's own output is on the file system that is stuck.
-			output, err := os.OpenFile(lock+".out", os.O_CREATE|os.O_WRONLY, 0o666)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer output.Close()
 			r, took := s.unkillable(output)
 			if took > 3*time.Second || r.Verdict != "unkillable" || r.ExitCode != 0 || r.Counts.Unkillable != 1 || r.UID != nobody || r.Step != "batch" {
 				t.Errorf("after %s: %+v", took, r)
@@ -153,6 +158,7 @@ func TestUnkillableNamesTheCauseAndTheLock(t *testing.T) {
 				t.Errorf("the lock is free: %v, want %v", !release, release)
 			}
 			s.alive(p)
+			output.Close()
 			thaw()
 			if err := waiter.Wait(); err != nil {
 				t.Errorf("the waiter: %v", err)
@@ -195,6 +201,24 @@ func (s *step) lockTold(r report.Record, path string, release bool) {
 			s.t.Errorf("%+v", lock)
 		}
 	}
+}
+
+// A log on the file system that is stuck is not written to.
+func TestUnkillableWithTheLogOnTheStuckDisk(t *testing.T) {
+	s := newStep(t, "")
+	mounted, thaw := disk(t, s.dir)
+	s.configure(fmt.Sprintf("log.path = %q\n", mounted+"/log.jsonl"))
+	if err := os.WriteFile(mounted+"/log.jsonl", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := s.member("-write-to", mounted+"/data")
+	do(t, "/sbin/fsfreeze", "-f", mounted)
+	s.stuck(p, "percpu_rwsem")
+	s.kill(p)
+	if took := s.runUnkillable(nil); took > 3*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	thaw()
 }
 
 func TestUnkillableWithFiveHundred(t *testing.T) {

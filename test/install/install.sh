@@ -27,6 +27,7 @@ need mkfs.ext4 e2fsprogs
 need mount mount
 need losetup mount
 need fsfreeze util-linux
+need flock util-linux
 need setpriv util-linux
 need pgrep procps
 need ip iproute2
