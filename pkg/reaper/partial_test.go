@@ -1,6 +1,9 @@
 package reaper
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // A look that was cut off proves nothing: who was not seen is found and ended,
 // and if that never happens the report says so.
