@@ -67,7 +67,8 @@ sleep 60
 	table, err := exec.Command(s.bin+"/lastcall", "inspect", "-node", s.Nodes[0], strconv.Itoa(id)).CombinedOutput()
 	text, _ := exec.Command("cat", out+"/inspected").Output()
 	for who, shown := range map[string]string{"root": string(table), "the user": string(text)} {
-		for _, want := range []string{"PID", fmt.Sprintf("%d  misbehave", deaf.pid), "ignored", "what would be done", "taskepilog: SIGTERM", out + "/own"} {
+		shown = strings.Join(strings.Fields(shown), " ")
+		for _, want := range []string{"PID", fmt.Sprintf("%d misbehave S ignored 1", deaf.pid), "what would be done", "taskepilog: SIGTERM", out + "/own"} {
 			if !strings.Contains(shown, want) {
 				t.Errorf("%s does not see %q, %v:\n%s", who, want, err, shown)
 			}
