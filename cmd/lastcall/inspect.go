@@ -29,6 +29,10 @@ func inspectJob(arguments []string, out, wrong io.Writer) error {
 	now := flags.Bool("now", false, "")
 	explicit := flags.String("config", "", "")
 	node := flags.String("node", os.Getenv("SLURMD_NODENAME"), "")
+	// The number may come first, as people write it.
+	if len(arguments) > 1 && len(arguments[0]) > 0 && arguments[0][0] != '-' {
+		arguments = append(append([]string{}, arguments[1:]...), arguments[0])
+	}
 	if err := flags.Parse(arguments); err != nil || flags.NArg() > 1 {
 		return errors.Join(err, errors.New(inspectUse))
 	}

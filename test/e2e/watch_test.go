@@ -32,6 +32,8 @@ const killWait = 30 * time.Second
 func newWatched(t *testing.T, options cluster.Options, toml string, quiet ...bool) *watched {
 	t.Helper()
 	options.KillWait = int(killWait / time.Second)
+	// Where everything is slow the controller is too.
+	toml += fmt.Sprintf("\nwatch.confirm_timeout = %q", cluster.Patiently(2*time.Second).String())
 	w := &watched{site: newSite(t, options, toml), quiet: len(quiet) > 0}
 	w.start()
 	t.Cleanup(func() {
