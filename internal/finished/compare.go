@@ -93,6 +93,10 @@ func same(a, b Finding) bool {
 	})
 }
 
+// pulse is the time over which what a job did is averaged at least: a loop
+// that does a little every few seconds may do it just between two samples.
+const pulse = 10 * time.Second
+
 // Quiet says whether the processes of a job did so little between two samples
 // that it is worth a closer look: what all of them did together is no more
 // than a heartbeat, and none came or went.
@@ -112,5 +116,5 @@ func Quiet(before, after []activity.Sample) bool {
 		bytes += b.IO.ReadCalls - a.IO.ReadCalls + b.IO.WrittenCalls - a.IO.WrittenCalls +
 			b.IO.ReadDevice - a.IO.ReadDevice + b.IO.WrittenPages - a.IO.WrittenPages
 	}
-	return over > 0 && paceOf(cpu, bytes, over) != Finishing
+	return over > 0 && paceOf(cpu, bytes, max(over, pulse)) != Finishing
 }

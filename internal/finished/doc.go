@@ -77,7 +77,8 @@ type Finding struct {
 	Python  string   `json:"python,omitempty"` // its version
 	Main    *Place   `json:"main,omitempty"`   // where the main thread is
 	Outer   *Place   `json:"outer,omitempty"`  // and what it was called for
-	Worker  bool     `json:"worker,omitempty"` // a child of multiprocessing: its target has ended
+	Worker  bool     `json:"worker,omitempty"` // a child of multiprocessing
+	Helper  bool     `json:"helper,omitempty"` // a process multiprocessing runs for itself: it ends with its parent
 	Waits   []Wait   `json:"waits,omitempty"`
 	Grounds []string `json:"grounds,omitempty"` // what proves it
 	Why     string   `json:"why,omitempty"`     // nothing is proven

@@ -95,7 +95,7 @@ func Lines(who string, results []Result) []string {
 		for _, r := range results {
 			switch {
 			case r.Finding.State != state:
-			case state == Unsure && r.Shell == nil && len(results) > 1:
+			case len(results) > 1 && (r.Finding.Helper || state == Unsure && r.Shell == nil):
 				silent++
 			case state == Running && len(results) > 1:
 				lines = append(lines, r.Finding.Words(fmt.Sprintf("process %d", r.PID)))
@@ -108,7 +108,7 @@ func Lines(who string, results []Result) []string {
 	case len(results) == 0:
 		return []string{who + ": no process of it was found on this node, or none that may be read"}
 	case silent > 0:
-		lines = append(lines, fmt.Sprintf("%d of %d processes say nothing: they are no Python, or cannot be read", silent, len(results)))
+		lines = append(lines, fmt.Sprintf("%d of %d processes say nothing: they are no Python, a helper of one, or cannot be read", silent, len(results)))
 	}
 	return lines
 }

@@ -95,10 +95,21 @@ func (f *Finding) judgeMain(facts Facts, main *python.Thread) {
 	}
 	f.Outer = placeOf(outer)
 	if outer.Begins() {
-		f.State = Running
+		f.State, f.Helper = Running, helper(frames)
 		return
 	}
 	f.judgeEnd(facts, outer, frames)
+}
+
+// helper says whether a program is one that multiprocessing starts for itself.
+func helper(frames []python.Frame) bool {
+	for n := range frames {
+		f := &frames[n]
+		if f.Function == "main" && (f.In("multiprocessing/resource_tracker.py") || f.In("multiprocessing/semaphore_tracker.py") || f.In("multiprocessing/forkserver.py")) {
+			return true
+		}
+	}
+	return false
 }
 
 // afterTarget finds the frames that a child of multiprocessing made by fork

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"lastcall/internal/activity"
 	"lastcall/internal/proc"
@@ -64,6 +65,10 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
+	tracker := still(python.No, false, frame("main", library+"multiprocessing/resource_tracker.py"), module)
+	if got := Judge(Facts{PID: 10, Program: "/usr/bin/python3", Snapshot: tracker}); got.State != Running || !got.Helper {
+		t.Errorf("%+v", got)
+	}
 	if got := Judge(Facts{Wrong: errors.New("late")}); got.State != Unsure || got.Why != "late" {
 		t.Errorf("%+v", got)
 	}
@@ -75,7 +80,7 @@ func TestWordsAreSafe(t *testing.T) {
 	s.Threads = append(s.Threads, python.Thread{TID: 11, Main: true, Managed: true, Daemon: python.No, Whole: true,
 		Name: "\x1b[2Jname\n", Frames: []python.Frame{frame("f\x07", "/home/\xff/a\x1b.py")}})
 	words := Judge(Facts{PID: 10, Program: "/usr/bin/python3", Snapshot: s}).Words("job 14")
-	if strings.ContainsAny(words, "\x1b\n\x07\xff") || !strings.Contains(words, `\x1b[2Jname\x0a`) {
+	if strings.ContainsAny(words, "\x1b\n\x07") || !utf8.ValidString(words) || !strings.Contains(words, `\x1b[2Jname\x0a`) {
 		t.Errorf("%q", words)
 	}
 }
@@ -141,6 +146,7 @@ func TestQuiet(t *testing.T) {
 		"one is gone":      {[]activity.Sample{at(60, 0, 0, 10)}, false},
 		"another one":      {[]activity.Sample{at(60, 0, 0, 10), at(60, 0, 0, 12)}, false},
 		"nobody any more":  {nil, false},
+		"a beat just now":  {[]activity.Sample{at(1, 50*time.Millisecond, 2000, 10), at(1, 0, 0, 11)}, true},
 		"at the same time": {[]activity.Sample{at(0, 0, 0, 10), at(0, 0, 0, 11)}, false},
 	} {
 		if got := Quiet(before, one.after); got != one.want {

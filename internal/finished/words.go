@@ -56,6 +56,8 @@ func (w Wait) where() string {
 // sentences without line ends.
 func (f Finding) Words(who string) string {
 	switch {
+	case f.Helper:
+		return who + " is a helper of multiprocessing: it ends with its parent"
 	case f.State == Running && f.Worker:
 		return who + " is at work: the target of this multiprocessing child has not returned" + f.at()
 	case f.State == Running:

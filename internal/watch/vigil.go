@@ -57,7 +57,7 @@ type running struct {
 }
 
 func newVigil(fs proc.FS, rules config.Finished) *vigil {
-	return &vigil{rules: rules, roster: newRoster(fs), reader: activity.New(fs), jobs: map[vigilKey]*running{}}
+	return &vigil{rules: rules, roster: newRoster(fs), reader: activity.New(fs), jobs: map[vigilKey]*running{}, next: time.Now()}
 }
 
 // interval is the time between two rounds.
@@ -77,13 +77,24 @@ func (v *vigil) due() time.Time {
 	return next
 }
 
-// keepVigil makes a round when it is time.
+// keepVigil makes a round, and looks closely, when it is time.
 func (s *Service) keepVigil(ctx context.Context, now time.Time) {
 	v := s.vigil
 	if due := v.due(); due.IsZero() || now.Before(due) {
 		return
 	}
-	v.next = now.Add(v.interval())
+	if !now.Before(v.next) {
+		v.next = now.Add(v.interval())
+		s.round(now)
+	}
+	for _, j := range v.jobs {
+		s.lookClosely(ctx, j, time.Now())
+	}
+}
+
+// round takes the cheap look at every job.
+func (s *Service) round(now time.Time) {
+	v := s.vigil
 	if s.runningJobs(); len(v.jobs) == 0 {
 		v.roster.forget()
 		return
@@ -98,9 +109,6 @@ func (s *Service) keepVigil(ctx context.Context, now time.Time) {
 		for _, j := range v.jobs {
 			v.see(j, time.Now())
 		}
-	}
-	for _, j := range v.jobs {
-		s.lookClosely(ctx, j, time.Now())
 	}
 }
 
@@ -180,7 +188,7 @@ func (s *Service) lookClosely(ctx context.Context, j *running, now time.Time) {
 		return
 	}
 	j.looking = true
-	keys, helpers := j.own(), j.crew.helpers()
+	keys, helpers := j.own(), j.insiders()
 	s.working++
 	go func() {
 		var ended []finished.Observation
@@ -207,6 +215,16 @@ func (j *running) own() []proc.Key {
 		}
 	}
 	return keys
+}
+
+// insiders are those at the other end of whose pipes nobody else is: all of
+// the job, and its slurmstepd.
+func (j *running) insiders() []int {
+	pids := j.crew.helpers()
+	for _, p := range j.crew.all() {
+		pids = append(pids, p.stat.PID)
+	}
+	return pids
 }
 
 // question names the job to the controller.

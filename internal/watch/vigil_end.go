@@ -20,7 +20,7 @@ func (s *Service) terminate(ctx context.Context, j *running, hung []hang, now ti
 		return
 	}
 	record := s.hangRecord(j, hung, now, "terminated")
-	question, uid, helpers := j.question(), j.crew.job.UID, j.crew.helpers()
+	question, uid, helpers := j.question(), j.crew.job.UID, j.insiders()
 	settings := s.Config
 	s.working++
 	go func() {

@@ -71,6 +71,9 @@ func TestWhyNotTerm(t *testing.T) {
 
 func TestTheVigilIsRare(t *testing.T) {
 	v := newVigil(proc.Default, config.Finished{After: 5 * time.Minute})
+	if v.due().IsZero() {
+		t.Error("there is no first round")
+	}
 	if v.interval() != time.Minute {
 		t.Errorf("a round every %s", v.interval())
 	}
