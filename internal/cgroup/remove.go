@@ -49,11 +49,36 @@ func (r *Removal) remove(path, below string, depth int, keep func(string) bool, 
 	if !empty || keep != nil && keep(below) {
 		return false
 	}
-	err = linux.RemoveFolder(path)
+	err = removeSoon(path, earlier(until, time.Now().Add(settling)))
 	if err == nil {
 		r.Removed++
 	}
 	return err == nil || linux.Gone(err)
+}
+
+// settling is how long a folder may seem in use after the last process in it
+// has ended: newer kernels count a process until it has left the processor
+// for good (kernel/cgroup/cgroup.c, cgroup_task_dead), which on a busy node
+// may be a while after its end was told.
+const settling = 500 * time.Millisecond
+
+// removeSoon removes a folder; while it is in use though nobody is listed in
+// it, it tries again.
+func removeSoon(path string, until time.Time) error {
+	for {
+		err := linux.RemoveFolder(path)
+		if err == nil || !linux.Busy(err) || !time.Now().Before(until) || eachListed(path, func(int) {}) {
+			return err
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // IsSlurms says whether a folder is one that Slurm itself makes below a job's

@@ -43,6 +43,7 @@ type Result struct {
 	LiveStep bool  // a slurmstepd of this very job still has processes here
 	Stepd    bool  // a slurmstepd of this very job is there
 	Restless bool  // processes of the job's user vanished while they were read
+	Partial  bool  // the time was over before everybody was looked at
 	Unread   error // the last reason why something of a process could not be read, nil if none
 	// Stepds, with Scope.Ending, are the living slurmstepd that name the job:
 	// of the run that was told to end, of its next run, or of another node of
@@ -164,18 +165,24 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	kernel := s.FS.KernelThreads()
 	uptime, _ := s.FS.Uptime()
 	now := time.Now()
+	partial := false
 	err := s.FS.EachPID(func(pid int) bool {
+		if partial = !time.Now().Before(until); partial {
+			return false
+		}
 		if pid != s.self && pid != s.Aside.Child() && !kernel[pid] {
 			s.visit(l, pid)
 		}
-		return time.Now().Before(until)
+		return true
 	})
 	if err != nil {
 		return Result{}, err
 	}
 	s.relate(l, now, uptime, until)
 	s.judgeAll(l)
-	return s.result(l), nil
+	result := s.result(l)
+	result.Partial = partial
+	return result, nil
 }
 
 // nobody says that the job's user has no process at all. Then only the job's

@@ -53,6 +53,22 @@ func scanner(t testing.TB, id int) *Scanner {
 	return s
 }
 
+// A look without time says that it has not seen everybody.
+func TestALookIsCutOff(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	id := 4_000_000 + os.Getpid()
+	spawn(t, user, "SLURM_JOB_ID="+strconv.Itoa(id), "SLURM_PROCID=0")
+	s := scanner(t, id)
+	if result, err := s.Look(time.Now()); err != nil || !result.Partial {
+		t.Errorf("without time: %+v, %v", result, err)
+	}
+	if result, err := s.Look(time.Now().Add(5 * time.Second)); err != nil || result.Partial || len(result.Claimed) != 1 {
+		t.Errorf("with time: %+v, %v", result, err)
+	}
+}
+
 func TestLook(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("not root")

@@ -28,7 +28,7 @@ func verdictOf(report reaper.Report, counts forensics.Counts, observe bool) fore
 		return forensics.Interrupted
 	case counts.Left > 0 && report.Err != nil && !report.Late:
 		return forensics.Failed
-	case counts.Left > 0:
+	case counts.Left > 0 || report.Late:
 		return forensics.Deadline
 	case report.Looks == 0 || report.Unproven || report.Err != nil && counts.Survivors() == 0:
 		return forensics.Failed

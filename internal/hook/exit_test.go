@@ -42,6 +42,7 @@ func TestVerdictOf(t *testing.T) {
 		{"observed", looked, forensics.Counts{Left: 1}, true, forensics.Observed},
 		{"unkillable", looked, forensics.Counts{Unkillable: 1, Left: 1}, false, forensics.Unkillable},
 		{"late", looked, forensics.Counts{Left: 1, Killed: 3}, false, forensics.Deadline},
+		{"late, all known are gone, nobody looked again", reaper.Report{Looks: 2, Late: true}, forensics.Counts{Exited: 3}, false, forensics.Deadline},
 		{"cut", reaper.Report{Looks: 1, Cut: true}, forensics.Counts{Left: 1}, false, forensics.Interrupted},
 		{"cut, but all were gone", reaper.Report{Looks: 1, Cut: true}, forensics.Counts{Killed: 1}, false, forensics.Cleaned},
 		{"held", reaper.Report{Looks: 2, Hold: "live-step"}, forensics.Counts{Left: 1}, false, forensics.LiveStep},

@@ -121,7 +121,7 @@ func (r *run) end(t *target.Target) reaper.Report {
 		r.warn(err.Error())
 		return reaper.Report{Err: err}
 	}
-	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless {
+	if first.Hold != "" || len(first.Survivors) == 0 && !first.Restless && !first.Partial {
 		return reaper.Report{Looks: 1, Hold: first.Hold}
 	}
 	asked := r.interruptible()

@@ -68,7 +68,7 @@ func (t *Target) Look(until time.Time) (reaper.Seen, error) {
 		t.Record.Warn("a process could not be read: " + result.Unread.Error())
 	}
 	t.Stepd = result.Stepd
-	seen := reaper.Seen{Restless: result.Restless}
+	seen := reaper.Seen{Restless: result.Restless, Partial: result.Partial}
 	if t.Hold != nil {
 		seen.Hold = t.Hold(result)
 	}

@@ -71,7 +71,7 @@ func (c *crew) place(p *person, member map[proc.Key]bool) {
 	switch {
 	case p.isStepd:
 		return
-	case (below || inGroup) && (p.place.Stepd || p.mark.Script == "epilog_task"):
+	case (below || inGroup) && (p.place.Stepd || p.mark.Script == "epilog_task" || p.stat.Comm == "slurmstepd"):
 		c.hooks = append(c.hooks, p)
 		return
 	case below, inGroup && above == nil:

@@ -26,11 +26,12 @@ const (
 	calm    = 100 * time.Millisecond
 	crowded = 300 * time.Millisecond
 	hurry   = time.Second
-	// soon is the time between two looks at the jobs that were told to end, and
-	// later the same once the last order is older than slurmdHurries: slurmd
-	// looks every second for so long, and every ten seconds after it (req.c,
+	// soon is the time between two looks at the jobs that were told to end: four
+	// of them are a little more than the second of ignored_grace. later is the
+	// same once the last order is older than slurmdHurries: slurmd looks every
+	// second for so long, and every ten seconds after it (req.c,
 	// pause_for_job_completion).
-	soon          = 250 * time.Millisecond
+	soon          = 255 * time.Millisecond
 	later         = time.Second
 	slurmdHurries = 10 * time.Second
 	// share is how many times longer than a look the pause after it is: a

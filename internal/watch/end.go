@@ -169,6 +169,9 @@ func (e *ending) hold(result claim.Result) string {
 	if e.killing {
 		return ""
 	}
+	if result.Partial {
+		return "there was no time to look at every process of this node"
+	}
 	for _, key := range result.Stepds {
 		if !e.stepds[key] && !e.beside[key] {
 			return "a step was started after the order to end"
@@ -225,9 +228,12 @@ func (s *Service) wasEnded(j *job, e *ending, began time.Time) {
 		// It works, or nobody can tell: everything starts anew.
 		j.clock = Clock{Still: -1, Why: e.report.Hold}
 		j.samples, j.answer, j.rule = nil, nil, NoRule
-		return
+	} else {
+		j.ended = &ended{rule: e.rule, at: began, still: j.look.Now - j.clock.Still, record: e.record}
+		j.ended.record.Verdict = verdictOf(e.report, e.record.Counts, s.observes())
+		describe(&j.ended.record, e)
 	}
-	j.ended = &ended{rule: e.rule, at: began, still: j.look.Now - j.clock.Still, record: e.record}
-	j.ended.record.Verdict = verdictOf(e.report, e.record.Counts, s.observes())
-	describe(&j.ended.record, e)
+	if !j.gone.IsZero() {
+		s.close(j, j.gone)
+	}
 }

@@ -35,7 +35,8 @@ type job struct {
 	notBefore time.Time // no question before
 	leader    uint32    // of a het job: whom to ask for to hear of all components
 	ending    bool
-	ended     *ended // what was done
+	ended     *ended    // what was done
+	gone      time.Time // when its steps were gone, if that was while it was being ended
 }
 
 // ended is what an end did.
@@ -52,7 +53,7 @@ func newJob(n *node, id uint32, now time.Time) *job {
 
 // see looks at the job once: the roster says who is there.
 func (j *job) see(r *roster, reader *activity.Reader, now time.Time) {
-	crew := r.crewOf(slurm.Job{ID: j.id, Node: j.node.Node, Cluster: j.node.Cluster, Restarts: -1}, j.node.SpoolDir)
+	crew := r.crewOf(slurm.Job{ID: j.id, HetLeader: j.leader, Node: j.node.Node, Cluster: j.node.Cluster, Restarts: -1}, j.node.SpoolDir)
 	if j.stepds == nil && len(crew.stepds) > 0 {
 		j.stepds = crew.stepds
 	}

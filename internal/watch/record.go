@@ -68,8 +68,13 @@ func teller(slurm, lastcall bool) string {
 	return ""
 }
 
-// close ends the story of a job whose steps are gone from the node.
+// close ends the story of a job whose steps are gone from the node. While it is
+// being ended its story is not known yet: wasEnded will be here again.
 func (s *Service) close(j *job, now time.Time) {
+	if j.ending {
+		j.gone = now
+		return
+	}
 	if err := note.Remove(s.Notes, j.node.Node, j.id); err != nil {
 		s.Log(err.Error())
 	}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"sort"
 	"strconv"
 	"strings"
@@ -50,15 +51,26 @@ func newRoster(fs proc.FS) *roster {
 	return &roster{fs: fs, aside: aside.NewReader(fs), people: map[int]*person{}, bored: map[int]uint32{}, buffer: make([]byte, 64<<10)}
 }
 
-// take makes one pass. Who is not there any more is forgotten.
+// errCrowded says that a pass took too long.
+var errCrowded = errors.New("there was no time to look at every process of this node")
+
+// take makes one pass. Who is not there any more is forgotten. After an error
+// the roster is not whole.
 func (r *roster) take(until time.Time) error {
 	r.pass++
+	var late error
 	err := r.fs.EachPID(func(pid int) bool {
 		if r.bored[pid] <= r.pass {
 			r.visit(pid)
 		}
-		return time.Now().Before(until)
+		if !time.Now().Before(until) {
+			late = errCrowded
+		}
+		return late == nil
 	})
+	if err = errors.Join(err, late); err != nil {
+		return err
+	}
 	r.order = r.order[:0]
 	for pid, p := range r.people {
 		if p.pass != r.pass {
@@ -75,7 +87,7 @@ func (r *roster) take(until time.Time) error {
 		r.order = append(r.order, p)
 	}
 	sort.Slice(r.order, func(i, j int) bool { return r.order[i].stat.PID < r.order[j].stat.PID })
-	return err
+	return nil
 }
 
 // boring says that a process of root's cannot be of any job.
@@ -109,7 +121,7 @@ func (r *roster) visit(pid int) {
 
 // meet reads what stays true of a process.
 func (r *roster) meet(stat proc.Stat) *person {
-	p := &person{stat: stat}
+	p := &person{stat: stat, place: cgroup.Place{UID: -1, Task: -1}}
 	status, err := r.fs.Status(stat.PID, r.buffer)
 	if err != nil {
 		return p

@@ -69,7 +69,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if happened && s.busy() == 0 {
+		if happened {
 			time.Sleep(s.settling(time.Now()))
 		}
 		if err := s.notify.Drain(s.event); err != nil {
@@ -84,11 +84,14 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // settling is how long events are gathered: most jobs end by themselves within
-// moments, and one look serves them all.
+// moments, and one look serves them all. A look that is due does not wait.
 func (s *Service) settling(now time.Time) time.Duration {
 	pause := calm
 	if now.Sub(s.settled) < hurry {
 		pause = crowded
+	}
+	if s.busy() > 0 {
+		pause = min(pause, max(s.next.Sub(now), 0))
 	}
 	s.settled = now.Add(pause)
 	return pause
@@ -247,7 +250,10 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 	case s.busy() == 0 && had > 0:
 		s.roster.forget()
 		s.reader.Forget()
-	case s.busy() > 0 && (had == 0 || !now.Before(s.next)):
+	case s.busy() > 0 && had == 0:
+		// Most are gone before it is worth a look at the whole node.
+		s.next = now.Add(calm)
+	case s.busy() > 0 && !now.Before(s.next):
 		s.look(ctx, now)
 	}
 }
@@ -270,7 +276,10 @@ func (s *Service) sweepNotes(n *node) {
 // look looks at every job that was told to end, and acts.
 func (s *Service) look(ctx context.Context, now time.Time) {
 	if err := s.roster.take(now.Add(lookLimit)); err != nil {
+		// Who was not seen may be at work: nothing is decided.
 		s.Log(err.Error())
+		s.next = now.Add(share * time.Since(now))
+		return
 	}
 	for _, n := range s.nodes {
 		for _, j := range n.jobs {

@@ -185,7 +185,8 @@ func firmly(l Ladder, v View, front []Member) Action {
 		return Action{Ask: ask, Wait: min(l.Grace, l.IgnoredGrace), Firm: why(l, v, front)}
 	}
 	action := Action{Firm: why(l, v, front)}
-	if v.Grew && v.Firmly < stopLooks {
+	// Where looking itself takes long there is no time to wait for quiet.
+	if v.Grew && v.Firmly < stopLooks && v.Now < l.Deadline/2 {
 		action.Stop = keys(front, func(m Member) bool { return !m.Killed && !m.Stopped })
 		if len(action.Stop) > 0 || v.Quiet < 2 {
 			action.Look = true

@@ -49,6 +49,9 @@ type Seen struct {
 	// Restless says that processes vanished while they were read, so that a
 	// child of theirs may have been missed.
 	Restless bool
+	// Partial says that the time was over before everybody was looked at: who
+	// is missing may still be there.
+	Partial bool
 	// Hold, if not empty, is a reason to signal nobody at all from now on.
 	Hold string
 }
@@ -113,8 +116,8 @@ type Report struct {
 	Escalated string // why SIGKILL was used, "" if it was not
 	Hold      string // the target's reason to stop, "" if none
 	Cut       bool   // ended early because the context was done
-	Late      bool   // ended by the deadline
-	Unproven  bool   // the last look failed: nothing shows that nobody is left
+	Late      bool   // ended by the deadline, before a look had found nobody
+	Unproven  bool   // the last look failed or was partial: nothing shows that nobody is left
 	Err       error  // the last look or signal that failed, nil if none did
 }
 

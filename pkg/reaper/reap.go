@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// lookLimit is the most one look may take.
+// lookLimit is what every look may take, as long as there is as much time.
 const lookLimit = 3 * time.Second
 
 // member is a Member with the handle the kernel gave for it.
@@ -31,6 +31,7 @@ type run struct {
 	handles map[int]*member
 	order   []*member
 	view    View
+	partial bool // the last look did not see everybody
 	report  Report
 }
 
@@ -77,7 +78,10 @@ func (r *run) now() View {
 // look asks the target who is there and takes hold of everyone new.
 func (r *run) look() {
 	left := r.ladder.Deadline - (r.kernel.Now() - r.start)
-	seen, err := r.target.Look(time.Now().Add(min(max(left, 0), lookLimit)))
+	// A look that takes half of the time that is left is cut off, so that there
+	// is time to act on what it found.
+	limit := max(left/2, min(left, lookLimit), 0)
+	seen, err := r.target.Look(time.Now().Add(limit))
 	r.view.Looks++
 	if r.view.Firm {
 		r.view.Firmly++
@@ -106,16 +110,17 @@ func (r *run) merge(seen Seen) {
 		r.meet(survivor)
 	}
 	for _, m := range r.order {
-		if !present[m.Key] && !seen.Restless {
+		if !present[m.Key] && !seen.Restless && !seen.Partial {
 			r.lost(m)
 		}
 	}
-	if newcomers == 0 {
+	if newcomers == 0 && !seen.Partial {
 		r.view.Quiet++
 	} else {
 		r.view.Quiet = 0
-		r.view.Grew = r.view.Grew || r.view.Looks > 1
 	}
+	r.view.Grew = r.view.Grew || newcomers > 0 && r.view.Looks > 1
+	r.partial = seen.Partial
 	if seen.Restless {
 		r.view.Restless++
 	} else {
@@ -310,8 +315,10 @@ func (r *run) finish() Report {
 	r.report.Looks = r.view.Looks
 	r.report.Method = r.kernel.Method()
 	r.report.Cut = r.ctx.Err() != nil
-	r.report.Unproven = r.view.Failed > 0
-	r.report.Late = now >= r.ladder.Deadline && r.report.Alive()
+	r.report.Unproven = r.view.Failed > 0 || r.partial
+	// Everybody known may be gone: without a look since then, nothing is proven.
+	proven := !r.report.Alive() && r.view.Fresh && r.view.Restless == 0 && !r.partial
+	r.report.Late = now >= r.ladder.Deadline && !proven
 	return r.report
 }
 

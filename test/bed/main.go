@@ -26,6 +26,7 @@ import (
 type options struct {
 	place  string
 	table  string
+	commit string // the source that is tested
 	suites string
 	run    string
 	shell  bool
@@ -83,6 +84,9 @@ func (o options) main(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	// The source may go on changing while a machine runs for a long time: what
+	// is tested is what it is now.
+	o.commit = commit()
 	input, err := machine.NewInput(ctx, ".", dir)
 	if err != nil {
 		return err
@@ -133,7 +137,7 @@ func (o options) one(ctx context.Context, suite machine.Suite, input machine.Inp
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	result, err := machine.ReadResult(out, o.place, suite.Name, commit())
+	result, err := machine.ReadResult(out, o.place, suite.Name, o.commit)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

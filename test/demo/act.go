@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,11 +27,27 @@ type row struct {
 	done       string
 }
 
-// scripts are the jobs, with what the table calls them.
-var scripts = []struct{ name, file string }{
-	{"left-overs and a lock", "leftovers.sh"},
-	{"forks without end", "forkbomb.sh"},
-	{"wants to save its work", "savefile.sh"},
+// script is a job, with what the table calls it.
+type script struct {
+	name, file string
+	env        []string
+	ready      int // how many processes say that they are ready, before it is cancelled; 0 for jobs that end by themselves
+}
+
+// ending jobs end by themselves and leave something, one after the other.
+var ending = []script{
+	{name: "left-overs and a lock", file: "leftovers.sh"},
+	{name: "forks without end", file: "forkbomb.sh"},
+	{name: "wants to save its work", file: "savefile.sh"},
+}
+
+// cancelled jobs are cancelled, all at once.
+var cancelled = []script{
+	{name: "cancelled; it does not end", file: "second.sh", ready: 6},
+	{
+		name: "cancelled; saves for 12 s", file: "checkpoint.sh", ready: 1,
+		env: []string{"HOW=-term catch -finish-by trickle", "FINISH=12s"},
+	},
 }
 
 // play runs all jobs on a cluster of its own and returns their rows and the
@@ -54,7 +71,7 @@ func play(ctx context.Context, bin string, with bool) (rows []row, log string, e
 		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, removePrograms(folder)) }()
-	options := cluster.Options{Proctrack: "linuxproc"}
+	options := cluster.Options{Proctrack: "linuxproc", KillWait: 30}
 	if with {
 		options.Epilog, options.TaskEpilog = folder+"/epilog", folder+"/taskepilog"
 	}
@@ -63,21 +80,55 @@ func play(ctx context.Context, bin string, with bool) (rows []row, log string, e
 		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
-	for _, script := range scripts {
-		r, err := one(ctx, c, folder, script.file, log)
-		if err != nil {
+	if with {
+		if err := c.Launch("watch", folder+"/lastcall", "watch", "-slurm-conf", c.Conf()); err != nil {
 			return nil, "", err
 		}
-		r.job, r.lastcall = script.name, "without"
-		if with {
-			r.lastcall = "with"
+	}
+	rows, err = playAll(ctx, c, folder, log)
+	for i := range rows {
+		rows[i].lastcall = map[bool]string{false: "without", true: "with"}[with]
+	}
+	return rows, log, err
+}
+
+// playAll runs the jobs.
+func playAll(ctx context.Context, c *cluster.Cluster, folder, log string) ([]row, error) {
+	var rows []row
+	for _, script := range ending {
+		j, err := begin(ctx, c, folder, script)
+		if err != nil {
+			return nil, err
+		}
+		r, err := j.finish(ctx, c, log)
+		if err != nil {
+			return nil, err
 		}
 		rows = append(rows, r)
 	}
-	return rows, log, nil
+	var running []running
+	for _, script := range cancelled {
+		j, err := begin(ctx, c, folder, script)
+		if err != nil {
+			return nil, err
+		}
+		running = append(running, j)
+	}
+	for _, j := range running {
+		if err := c.Cancel(ctx, j.id); err != nil {
+			return nil, err
+		}
+	}
+	more, wrong := make([]row, len(running)), make([]error, len(running))
+	var all sync.WaitGroup
+	for i, j := range running {
+		all.Go(func() { more[i], wrong[i] = j.finish(ctx, c, log) })
+	}
+	all.Wait()
+	return append(rows, more...), errors.Join(wrong...)
 }
 
-var programs = []string{"epilog", "taskepilog", "misbehave"}
+var programs = []string{"epilog", "taskepilog", "lastcall", "misbehave"}
 
 func install(bin, folder, log string) error {
 	for _, name := range programs {
@@ -105,31 +156,52 @@ func removePrograms(folder string) error {
 
 const nobody = 65534
 
-// one runs one job, counts what it left, and ends that.
-func one(ctx context.Context, c *cluster.Cluster, folder, file, log string) (row, error) {
+// running is a job that was handed in.
+type running struct {
+	script
+	id  int
+	out string
+}
+
+// begin hands a job in, and waits until it is ready to be cancelled.
+func begin(ctx context.Context, c *cluster.Cluster, folder string, script script) (running, error) {
 	out, err := os.MkdirTemp(c.Dir, "job-")
 	if err != nil {
-		return row{}, err
+		return running{}, err
 	}
 	if err := os.Chown(out, nobody, nobody); err != nil {
-		return row{}, err
+		return running{}, err
 	}
 	id, err := c.Submit(ctx, cluster.Job{
-		Script: jobs.Script(file), UID: nobody,
-		Env: []string{"MISBEHAVE=" + filepath.Join(folder, "misbehave"), "OUT=" + out},
+		Script: jobs.Script(script.file), UID: nobody,
+		Env: append([]string{"MISBEHAVE=" + filepath.Join(folder, "misbehave"), "OUT=" + out}, script.env...),
 	})
 	if err != nil {
-		return row{}, err
+		return running{}, err
 	}
-	took, err := c.Wait(ctx, id)
-	left := c.Processes(id)
-	r := row{completing: took, processes: len(left), locks: locks(out), done: done(c.Output(id), log, id, out)}
+	for end := time.Now().Add(time.Minute); script.ready > 0; time.Sleep(20 * time.Millisecond) {
+		text, _ := os.ReadFile(out + "/ready")
+		if strings.Count(string(text), "\n") >= script.ready {
+			break
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			return running{}, errors.Join(ctx.Err(), fmt.Errorf("the job of %s does not begin", script.file))
+		}
+	}
+	return running{script: script, id: id, out: out}, nil
+}
+
+// finish waits until the job is over, counts what it left, and ends that.
+func (j running) finish(ctx context.Context, c *cluster.Cluster, log string) (row, error) {
+	took, err := c.Wait(ctx, j.id)
+	left := c.Processes(j.id)
+	r := row{job: j.name, completing: took, processes: len(left), locks: locks(j.out), done: done(c.Output(j.id), log, j.id, j.out)}
 	// What is left without lastcall the demo ends itself: it started it.
 	for range 50 {
 		for _, pid := range left {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		if left = c.Processes(id); len(left) == 0 {
+		if left = c.Processes(j.id); len(left) == 0 {
 			break
 		}
 	}
@@ -162,16 +234,21 @@ func done(output, log string, id int, out string) string {
 	if file, err := os.Open(log); err == nil {
 		defer file.Close()
 		_ = report.Read(file, func(record report.Record) {
-			if c := record.Counts; int(record.Job) == id && c.Survivors > 0 {
+			c := record.Counts
+			switch {
+			case int(record.Job) != id:
+			case record.Verdict == "left-to-slurm":
+				parts = append(parts, "watch: it is working, so it is left to finish")
+			case record.Hook == "epilog" && c.Survivors > 0:
 				parts = append(parts, fmt.Sprintf("epilog: %d ended by SIGTERM, %d by SIGKILL, %d locks freed", c.Terminated, c.Killed, c.LocksFreed))
 			}
 		})
 	}
-	if len(parts) == 0 {
-		return "nothing: what Slurm does not end stays"
-	}
 	if _, err := os.Stat(filepath.Join(out, "saved")); err == nil {
 		parts = append(parts, "its work was saved")
+	}
+	if len(parts) == 0 {
+		return "nothing"
 	}
 	return strings.Join(parts, "; ")
 }

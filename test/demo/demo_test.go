@@ -29,7 +29,7 @@ func TestInterruptedItLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	build := exec.Command("go", "build", "-o", dir+"/bin/", "lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/test/misbehave", "lastcall/test/demo")
+	build := exec.Command("go", "build", "-o", dir+"/bin/", "lastcall/cmd/epilog", "lastcall/cmd/taskepilog", "lastcall/cmd/lastcall", "lastcall/test/misbehave", "lastcall/test/demo")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

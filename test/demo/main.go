@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	bin := flag.String("bin", "bin", "folder with epilog, taskepilog and misbehave")
+	bin := flag.String("bin", "bin", "folder with epilog, taskepilog, lastcall and misbehave")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -34,9 +34,11 @@ func show(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("A private Slurm on this machine runs three jobs twice: without lastcall, then with it.")
-	fmt.Println("The jobs: one leaves processes and a lock behind, one forks without end, one leaves a program")
-	fmt.Println("that wants to save its work when it is asked to end.")
+	fmt.Println("A private Slurm on this machine runs five jobs twice: without lastcall, then with it.")
+	fmt.Println("Three end by themselves: one leaves processes and a lock behind, one forks without end, one leaves")
+	fmt.Println("a program that wants to save its work when it is asked to end. Two are cancelled: one does not end")
+	fmt.Println("(a handler that goes on, five children that ignore SIGTERM, a lock), the other saves its work for")
+	fmt.Println("12 s. Slurm waits KillWait=30 s for them. It takes about two minutes.")
 	fmt.Println()
 	var rows []row
 	logs := ""

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"lastcall/test/cluster"
 )
@@ -20,7 +21,11 @@ func (s *site) away(name string) string {
 		top += "/freezer"
 	}
 	group := nest(s.t, fmt.Sprintf("%s/lastcall-%s-%s.scope", top, name, s.Name))
-	s.t.Cleanup(func() { _ = syscall.Rmdir(group) })
+	s.t.Cleanup(func() {
+		for end := time.Now().Add(cluster.Patiently(5 * time.Second)); syscall.Rmdir(group) != nil && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond) // its last process is on its way out
+		}
+	})
 	return group
 }
 

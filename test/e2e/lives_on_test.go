@@ -70,7 +70,7 @@ func (w *watched) oneEnds(nodes ...string) {
 	w.t.Helper()
 	for _, node := range nodes {
 		j := w.begin("deaf.sh", 3, []string{node})
-		if took := w.cancel(j); took > 8*time.Second {
+		if took := w.cancel(j); took > killWait/2 {
 			w.t.Errorf("a job that was told to end beside the others took %s", took)
 		}
 	}
@@ -126,7 +126,7 @@ func TestWatchKnowsTheNextRun(t *testing.T) {
 	w.oneEnds("-N1")
 	time.Sleep(3 * time.Second)
 	w.alive(next...)
-	if took := w.cancel(j); took > 4*time.Second {
+	if took := w.cancel(j); took > killWait/2 {
 		t.Errorf("the second run was COMPLETING for %s", took)
 	}
 	if n := strings.Count(fmt.Sprint(w.rules(j.id)), "ignored"); n != 2 {

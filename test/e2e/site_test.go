@@ -82,6 +82,10 @@ func newSite(t *testing.T, options cluster.Options, toml string) *site {
 		t.Fatal(err)
 	}
 	s.log = filepath.Join(s.bin, "log.jsonl")
+	if cluster.Patiently(1) > 1 {
+		// Where everything takes longer, the hooks need longer too.
+		toml += fmt.Sprintf("\nepilog.deadline = %q\ntaskepilog.deadline = %q", cluster.Patiently(10*time.Second), cluster.Patiently(5*time.Second))
+	}
 	config := fmt.Sprintf("%s\n[log]\npath = %q\n", toml, s.log)
 	if err := os.WriteFile(filepath.Join(s.bin, "lastcall.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)

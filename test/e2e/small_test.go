@@ -44,7 +44,7 @@ func field(path, name string) int {
 // stays small, also while all of them end.
 func TestWatchIsSmall(t *testing.T) {
 	t.Parallel()
-	w := newWatched(t, cluster.Options{Proctrack: "cgroup", CPUs: 64}, "")
+	w := newWatched(t, cluster.Options{Proctrack: "cgroup", CPUs: 64}, "", true)
 	list := w.begin("sleepers.sh", 50, []string{"--array=1-50"}, "SLEEPERS=9")
 	time.Sleep(5 * time.Second)
 	before := w.wakes()
@@ -66,7 +66,7 @@ func TestWatchIsSmall(t *testing.T) {
 // at most once a second.
 func TestWatchAsksLittle(t *testing.T) {
 	t.Parallel()
-	w := newWatched(t, cluster.Options{Proctrack: "cgroup", CPUs: 256}, "")
+	w := newWatched(t, cluster.Options{Proctrack: "cgroup", CPUs: 256}, "", true)
 	list := w.begin("sleepers.sh", 200, []string{"--array=1-200"}, "SLEEPERS=0")
 	began := time.Now()
 	w.cancelAll(list, func() {})
@@ -108,4 +108,47 @@ func (w *watched) cancelAll(list doomed, meanwhile func()) {
 		}
 	}
 	w.t.Fatalf("some jobs are still COMPLETING after %s", 3*killWait)
+}
+
+// What a hundred jobs cost that end by themselves, quickly one after the other.
+func TestWatchCostsLittle(t *testing.T) {
+	t.Parallel()
+	const jobs = 100
+	w := newWatched(t, cluster.Options{Proctrack: "cgroup", CPUs: 64}, "", true)
+	before, began := w.cpu(), time.Now()
+	id, err := w.Submit(t.Context(), cluster.Job{Script: "#!/bin/sh\n", UID: nobody, Options: []string{"--array=1-" + strconv.Itoa(jobs)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Wait(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if out, err := w.Run(t.Context(), "squeue", "-h"); err == nil && out == "" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the jobs do not end")
+		}
+	}
+	took, used := time.Since(began), w.cpu()-before
+	t.Logf("%d jobs in %.1f s: %.2f ms of CPU for each, %.3f %% of a core at ten a second", jobs, took.Seconds(),
+		used.Seconds()*1000/jobs, used.Seconds()*100*10/jobs)
+	if used > jobs*3*time.Millisecond {
+		t.Errorf("%s of CPU for %d jobs", used, jobs)
+	}
+}
+
+// cpu is the processor time of the service so far, to a nanosecond
+// (proc(5), /proc/PID/schedstat; the sum over its threads).
+func (w *watched) cpu() time.Duration {
+	var sum time.Duration
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", w.service.Process.Pid))
+	for _, path := range files {
+		text, _ := os.ReadFile(path)
+		n, _, _ := strings.Cut(string(text), " ")
+		nanoseconds, _ := strconv.ParseInt(n, 10, 64)
+		sum += time.Duration(nanoseconds)
+	}
+	return sum
 }

@@ -30,7 +30,7 @@ host, without systemd; the host is Debian 12. All run the same tests.
 			systemd = "-"
 		}
 		where := r.Place
-		if r.Suite != "" {
+		if r.Place != "host" {
 			where += ", Debian " + r.Suite
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d of %d | %d | %s, %s |\n",

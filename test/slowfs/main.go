@@ -43,6 +43,11 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 	return inode, slowed(opened), fuseFlags, errno
 }
 
+// WrapChild makes everything below such a node too.
+func (n *node) WrapChild(context.Context, fs.InodeEmbedder) fs.InodeEmbedder {
+	return &node{fs.LoopbackNode{RootData: n.RootData}}
+}
+
 func slowed(opened fs.FileHandle) fs.FileHandle {
 	if plain, ok := opened.(*fs.LoopbackFile); ok {
 		return file{plain}
@@ -63,9 +68,6 @@ func run() error {
 		return errors.New("use slowfs FOLDER MOUNTPOINT")
 	}
 	root := &fs.LoopbackRoot{Path: os.Args[1]}
-	root.NewNode = func(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &node{fs.LoopbackNode{RootData: root}}
-	}
 	server, err := fs.Mount(os.Args[2], &node{fs.LoopbackNode{RootData: root}}, &fs.Options{
 		MountOptions: fuse.MountOptions{AllowOther: true, DirectMount: true, FsName: "slowfs", Options: []string{"default_permissions"}},
 	})

@@ -1,0 +1,181 @@
+package watch
+
+import (
+	"sort"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lastcall/internal/cgroup"
+	"lastcall/internal/proc"
+	"lastcall/internal/slurm"
+	"lastcall/internal/slurm/slurmd"
+)
+
+const spoolDir = "/var/spool/slurmd"
+
+// cast is a node on which job 77 of user 1000 has a step 0 with two tasks.
+func cast() *roster {
+	r := newRoster("/nowhere")
+	stepd := func(pid int, job uint32, socket string) *person {
+		return &person{
+			stat:    proc.Stat{PID: pid, Parent: 1, Comm: "slurmstepd", State: 'S', Threads: 1, Start: 1, Session: pid},
+			isStepd: true, title: slurm.Title{Job: job, Step: "0"}, socket: socket,
+			place: cgroup.Place{UID: -1, Task: -1}, read: true,
+		}
+	}
+	add(r, stepd(10, 77, spoolDir+"/n1_77.0"))
+	add(r, stepd(11, 77, "/var/spool/other/n2_77.0"))
+	add(r, stepd(12, 78, spoolDir+"/n1_78.0"))
+	add(r, process(100, 10))
+	add(r, process(101, 10))
+	add(r, process(102, 100))
+	return r
+}
+
+// process is one of the job's user.
+func process(pid, parent int, change ...func(*person)) *person {
+	p := &person{
+		stat: proc.Stat{PID: pid, Parent: parent, Comm: "train", State: 'S', Threads: 1, Start: 2, Session: 100, Group: pid},
+		uid:  1000, place: cgroup.Place{UID: -1, Task: -1}, read: true,
+		mark: slurm.Mark{Job: 77, Node: "n1", Cluster: "alps", Restarts: -1},
+	}
+	for _, c := range change {
+		c(p)
+	}
+	return p
+}
+
+func add(r *roster, p *person) { r.people[p.stat.PID] = p }
+
+// settle does what the end of a pass does.
+func (r *roster) settle() {
+	for _, p := range r.people {
+		p.above = r.findAbove(p)
+		r.order = append(r.order, p)
+	}
+	sort.Slice(r.order, func(i, j int) bool { return r.order[i].stat.PID < r.order[j].stat.PID })
+}
+
+func pidsOf(people []*person) []int {
+	var pids []int
+	for _, p := range people {
+		pids = append(pids, p.stat.PID)
+	}
+	return pids
+}
+
+func orphan(p *person)   { p.stat.Parent, p.stat.Session = 1, p.stat.PID }
+func unmarked(p *person) { p.mark = slurm.Mark{Restarts: -1} }
+
+func in(place cgroup.Place) func(*person) { return func(p *person) { p.place = place } }
+
+func TestCrew(t *testing.T) {
+	ours := cgroup.Place{Job: 77, UID: 1000, Node: "n1", Step: "0", Task: 0}
+	tests := []struct {
+		name                   string
+		extra                  *person
+		inside, outside, hooks []int
+	}{
+		{"the step itself", nil, nil, nil, nil},
+		{"one that left it, by its environment", process(200, 1, orphan), nil, []int{200}, nil},
+		{"one that left it and its environment, in the session", process(200, 1, unmarked), nil, []int{200}, nil},
+		{"a child of the step without an environment", process(200, 102, unmarked), []int{200}, nil, nil},
+		{"one that left it, but not the group", process(200, 1, orphan, in(ours)), []int{200}, nil, nil},
+		{"another user's in the group", process(200, 1, orphan, in(ours), func(p *person) { p.uid = 5 }), []int{200}, nil, nil},
+		{"another user's, with the number planted", process(200, 1, orphan, func(p *person) { p.uid = 5 }), nil, nil, nil},
+		{"of the other node of this host", process(200, 11, func(p *person) { p.mark.Node, p.stat.Session = "n2", 11 }), nil, nil, nil},
+		{"of the other node, escaped", process(200, 1, orphan, func(p *person) { p.mark.Node = "n2" }), nil, nil, nil},
+		{"of another cluster", process(200, 1, orphan, func(p *person) { p.mark.Cluster = "jura" }), nil, nil, nil},
+		{"of another job", process(200, 12, func(p *person) { p.mark.Job, p.stat.Session = 78, 12 }), nil, nil, nil},
+		{"a TaskEpilog", process(200, 10, func(p *person) { p.mark.Script = "epilog_task" }), nil, nil, []int{200}},
+		{"a slurmstepd about to become one", process(200, 10, func(p *person) { p.stat.Comm = "slurmstepd" }), nil, nil, []int{200}},
+		{"a TaskEpilog by its group", process(200, 10, unmarked, in(cgroup.Place{Job: 77, UID: -1, Step: "0", Task: -1, Stepd: true})), nil, nil, []int{200}},
+		{"the user's own, elsewhere", process(200, 1, orphan, unmarked), nil, nil, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := cast()
+			if test.extra != nil {
+				add(r, test.extra)
+			}
+			r.settle()
+			c := r.crewOf(slurm.Job{ID: 77, Node: "n1", Cluster: "alps"}, spoolDir)
+			if c.job.UID != 1000 || len(c.stepds) != 1 || len(c.beside) != 1 {
+				t.Errorf("user %d, slurmstepd %v, beside %v", c.job.UID, c.stepds, c.beside)
+			}
+			for _, list := range []struct {
+				name      string
+				got, want []int
+			}{
+				{"inside", pidsOf(c.inside), append([]int{100, 101, 102}, test.inside...)},
+				{"outside", pidsOf(c.outside), test.outside},
+				{"hooks", pidsOf(c.hooks), test.hooks},
+			} {
+				if diff := cmp.Diff(list.want, list.got); diff != "" {
+					t.Errorf("%s: %s", list.name, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestCrewSaysWhatSpeaksAgainstIt(t *testing.T) {
+	r := cast()
+	add(r, process(200, 1, orphan, unmarked, func(p *person) { p.read = false }))
+	r.people[102].mark.WatchOff = true
+	r.people[102].mark.Nodes = 4
+	r.settle()
+	c := r.crewOf(slurm.Job{ID: 77, Node: "n1", Cluster: "alps"}, spoolDir)
+	if c.unread == nil || !c.off || c.nodes != 4 {
+		t.Errorf("unread %v, off %v, nodes %d", c.unread, c.off, c.nodes)
+	}
+}
+
+// Whom Slurm has told to end depends on how it keeps track of processes.
+func TestTells(t *testing.T) {
+	for proctrack, want := range map[string][]int{
+		"cgroup": {100, 101}, "linuxproc": {100, 101, 102}, "pgid": {100, 101}, "children": {100, 101, 102},
+	} {
+		r := cast()
+		add(r, process(200, 1, orphan, in(cgroup.Place{Job: 77, UID: 1000, Node: "n1", Step: "0", Task: 0})))
+		r.settle()
+		n := &node{Instance: slurmd.Instance{Proctrack: proctrack}}
+		if proctrack == "children" {
+			n.Proctrack, n.SignalsChildren = "cgroup", true
+		}
+		c := r.crewOf(slurm.Job{ID: 77, Node: "n1"}, spoolDir)
+		var told []int
+		for _, p := range c.inside {
+			if n.tells(p, &c) {
+				told = append(told, p.stat.PID)
+			}
+		}
+		if diff := cmp.Diff(want, told); diff != "" {
+			t.Errorf("%s: %s", proctrack, diff)
+		}
+	}
+}
+
+func TestListening(t *testing.T) {
+	text := []byte(`Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 111 /var/spool/slurmd/n1_77.0
+0000000000000000: 00000003 00000000 00000000 0001 03 222 /var/spool/slurmd/n1_77.0
+0000000000000000: 00000002 00000000 00010000 0001 01 333 @hidden
+0000000000000000: 00000002 00000000 00010000 0001 01 444
+`)
+	for inode, want := range map[string]string{"111": "/var/spool/slurmd/n1_77.0", "222": "", "333": "", "444": "", "555": ""} {
+		if got := listening(text, map[string]bool{inode: true}); got != want {
+			t.Errorf("%s: got %q, want %q", inode, got, want)
+		}
+	}
+}
+
+func FuzzListening(f *testing.F) {
+	f.Add([]byte("0: 2 0 00010000 1 01 111 /a\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if got := listening(text, map[string]bool{"111": true}); got != "" && got[0] != '/' {
+			t.Errorf("%q", got)
+		}
+	})
+}
