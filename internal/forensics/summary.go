@@ -15,6 +15,9 @@ func (r *Record) Summary() string {
 		b.WriteString("job " + strconv.FormatUint(uint64(r.Job), 10) + ": ")
 	}
 	b.WriteString(string(r.Verdict))
+	if r.Hang != nil {
+		b.WriteString(": " + r.Hang.Action + ": " + Quote(r.Hang.Text, maxArgument))
+	}
 	c := r.Counts
 	if c.Ended() > 0 {
 		b.WriteString(": " + strconv.Itoa(c.Ended()) + " ended (" + strconv.Itoa(c.Terminated) +
