@@ -77,8 +77,10 @@ func TestJudge(t *testing.T) {
 // Names are the user's: nothing of them reaches a terminal as it is.
 func TestWordsAreSafe(t *testing.T) {
 	s := still(python.Unknown, false, frame("_shutdown", library+"threading.py"))
-	s.Threads = append(s.Threads, python.Thread{TID: 11, Main: true, Managed: true, Daemon: python.No, Whole: true,
-		Name: "\x1b[2Jname\n", Frames: []python.Frame{frame("f\x07", "/home/\xff/a\x1b.py")}})
+	s.Threads = append(s.Threads, python.Thread{
+		TID: 11, Main: true, Managed: true, Daemon: python.No, Whole: true,
+		Name: "\x1b[2Jname\n", Frames: []python.Frame{frame("f\x07", "/home/\xff/a\x1b.py")},
+	})
 	words := Judge(Facts{PID: 10, Program: "/usr/bin/python3", Snapshot: s}).Words("job 14")
 	if strings.ContainsAny(words, "\x1b\n\x07") || !utf8.ValidString(words) || !strings.Contains(words, `\x1b[2Jname\x0a`) {
 		t.Errorf("%q", words)

@@ -52,13 +52,17 @@ var programs = []struct {
 	kind       Kind
 	words      string
 }{
-	{"a forgotten thread", forever + `threading.Thread(target=monitor, name="forgotten").start()`,
-		Ended, Threads, `MainThread waits in threading._shutdown for thread "forgotten" (not a daemon), which is at <string>:5 in monitor. Fix: daemon=True`},
+	{
+		"a forgotten thread", forever + `threading.Thread(target=monitor, name="forgotten").start()`,
+		Ended, Threads, `MainThread waits in threading._shutdown for thread "forgotten" (not a daemon), which is at <string>:5 in monitor. Fix: daemon=True`,
+	},
 	{"a forgotten thread after sys.exit", forever + `threading.Thread(target=monitor, name="forgotten").start()
 sys.exit(3)`, Ended, Threads, `for thread "forgotten"`},
-	{"two of three threads", forever + `for n in range(3):
+	{
+		"two of three threads", forever + `for n in range(3):
     threading.Thread(target=monitor, name="t%d" % n, daemon=n == 1).start()`,
-		Ended, Threads, `"t2" (not a daemon), which is at <string>:5 in monitor; thread "t0" (not a daemon)`},
+		Ended, Threads, `"t2" (not a daemon), which is at <string>:5 in monitor; thread "t0" (not a daemon)`,
+	},
 	{"an executor", forever + `from concurrent.futures import ThreadPoolExecutor
 ThreadPoolExecutor(1).submit(monitor)`, Ended, Executor, `MainThread waits in concurrent.futures for thread "ThreadPoolExecutor-0_0"`},
 	{"a child", forever + `import multiprocessing

@@ -11,7 +11,6 @@ import (
 	"lastcall/internal/controller"
 	"lastcall/internal/hook"
 	"lastcall/internal/linux"
-	"lastcall/internal/note"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/slurm/spool"
@@ -255,21 +254,6 @@ func (s *Service) follow(ctx context.Context, now time.Time) {
 		s.next = now.Add(calm)
 	case s.busy() > 0 && !now.Before(s.next):
 		s.look(ctx, now)
-	}
-}
-
-// sweepNotes removes what a service before this one left for users.
-func (s *Service) sweepNotes(n *node) {
-	live := map[uint32]bool{}
-	steps, err := spool.Steps(n.SpoolDir, n.Node)
-	for _, step := range steps {
-		live[step.Job] = true
-	}
-	if err == nil {
-		err = note.Sweep(s.Notes, n.Node, func(job uint32) bool { return live[job] })
-	}
-	if err != nil {
-		s.Log(err.Error())
 	}
 }
 
