@@ -30,12 +30,12 @@ func New(fs proc.FS) *Looker {
 // Close ends the disposable child.
 func (l *Looker) Close() { l.aside.Close() }
 
-// Look looks at one process. helpers are processes that count as inside its
+// Look looks at one process; what it has open is read only if it has ended.
+// helpers are processes that count as inside its
 // job, see activity.Look.
 func (l *Looker) Look(key proc.Key, helpers []int, until time.Time) Observation {
 	o := Observation{Key: key, At: time.Now()}
 	samples := l.activity.Sample([]proc.Key{key}, until)
-	l.activity.Look(samples, helpers, until)
 	o.Sample = samples[0]
 	o.Comm = o.Sample.Comm
 	if o.Sample.Gone {
@@ -56,6 +56,12 @@ func (l *Looker) Look(key proc.Key, helpers []int, until time.Time) Observation 
 		o.Finding.unsure("it has ended")
 		return o
 	}
+	if o.Finding.State != Ended {
+		return o
+	}
+	// Reading all that it has open is worth it only now.
+	l.activity.Look(samples, helpers, until)
+	o.Sample = samples[0]
 	l.nameChildren(key.PID, &o.Finding)
 	return o
 }

@@ -70,12 +70,14 @@ func FuzzParseStat(f *testing.F) {
 
 const statusText = "Name:\tsleep\nUmask:\t0022\nState:\tS (sleeping)\nPid:\t8335\nTracerPid:\t7\nUid:\t1000\t1001\t1000\t1000\n" +
 	"NSpid:\t8335\t2\nVmRSS:\t    1768 kB\nCoreDumping:\t1\nThreads:\t3\nSigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n" +
-	"SigBlk:\t0000000000004000\nSigIgn:\t0000000000000006\nSigCgt:\t0000000180000000\n"
+	"SigBlk:\t0000000000004000\nSigIgn:\t0000000000000006\nSigCgt:\t0000000180000000\n" +
+	"voluntary_ctxt_switches:\t40\nnonvoluntary_ctxt_switches:\t2\n"
 
 func TestParseStatus(t *testing.T) {
 	want := Status{
 		UID: 1000, EffectiveUID: 1001, Threads: 3, Resident: 1768 << 10, CoreDumping: true, ThreadPending: 0x100,
-		Blocked: 0x4000, Ignored: 6, Caught: 0x180000000, Tracer: 7, NamespacePIDs: 2,
+		Blocked: 0x4000, Ignored: 6, Caught: 0x180000000, Tracer: 7, NamespacePIDs: 2, NamespacePID: 2,
+		State: 'S', Switches: 42,
 	}
 	got, err := ParseStatus([]byte(statusText))
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

@@ -40,6 +40,9 @@ type roster struct {
 	bored  map[int]uint32 // of no interest until this pass
 	pass   uint32
 	buffer []byte
+	// insiders says that only processes in steps matter: the environments of
+	// all others are not read.
+	insiders bool
 }
 
 // boredom is for how many passes a process that cannot be a job's is not
@@ -142,6 +145,10 @@ func (r *roster) readMarks(until time.Time) {
 	var unread []*person
 	var subjects []aside.Subject
 	for pid, p := range r.people {
+		if r.insiders && !p.place.InJob() && r.findAbove(p) == nil {
+			p.read = true
+			continue
+		}
 		if !p.read && !p.isStepd && pid != r.aside.Child() {
 			unread = append(unread, p)
 			subjects = append(subjects, aside.Subject{PID: pid, Stuck: p.stat.State == 'D'})

@@ -34,6 +34,9 @@ type vigil struct {
 	reader *activity.Reader
 	jobs   map[vigilKey]*running
 	next   time.Time
+	// looking says that a close look is under way: there is one at a time, so
+	// that a quiet node with many jobs has one child that reads, not many.
+	looking bool
 }
 
 type vigilKey struct {
@@ -46,9 +49,8 @@ type running struct {
 	vigilKey
 	crew    crew
 	samples []activity.Sample
-	since   time.Time // when it became quiet; zero while it is not
-	lookAt  time.Time // the next close look
-	looking bool
+	since   time.Time                         // when it became quiet; zero while it is not
+	lookAt  time.Time                         // the next close look
 	ended   map[proc.Key]finished.Observation // first looks that found a process ended
 	told    bool                              // its user was told, or would have been
 	// hungSince is when it was first proven to hang, if it has not moved since.
@@ -57,7 +59,9 @@ type running struct {
 }
 
 func newVigil(fs proc.FS, rules config.Finished) *vigil {
-	return &vigil{rules: rules, roster: newRoster(fs), reader: activity.New(fs), jobs: map[vigilKey]*running{}, next: time.Now()}
+	roster := newRoster(fs)
+	roster.insiders = true
+	return &vigil{rules: rules, roster: roster, reader: activity.New(fs), jobs: map[vigilKey]*running{}, next: time.Now()}
 }
 
 // interval is the time between two rounds.
@@ -70,7 +74,7 @@ func (v *vigil) due() time.Time {
 	}
 	next := v.next
 	for _, j := range v.jobs {
-		if !j.since.IsZero() && !j.looking && !j.done && !j.lookAt.IsZero() && j.lookAt.Before(next) {
+		if !v.looking && !j.since.IsZero() && !j.done && !j.lookAt.IsZero() && j.lookAt.Before(next) {
 			next = j.lookAt
 		}
 	}
@@ -184,10 +188,10 @@ func (v *vigil) see(j *running, now time.Time) {
 // lookClosely reads what the processes of a quiet job are doing, in a
 // goroutine of its own.
 func (s *Service) lookClosely(ctx context.Context, j *running, now time.Time) {
-	if j.done || j.looking || j.since.IsZero() || j.lookAt.IsZero() || now.Before(j.lookAt) {
+	if j.done || s.vigil.looking || j.since.IsZero() || j.lookAt.IsZero() || now.Before(j.lookAt) {
 		return
 	}
-	j.looking = true
+	s.vigil.looking = true
 	keys, helpers := j.own(), j.insiders()
 	s.working++
 	go func() {

@@ -51,7 +51,7 @@ func weighLooks(first map[proc.Key]finished.Observation, now []finished.Observat
 
 // lookedClosely takes the result of a close look.
 func (s *Service) lookedClosely(ctx context.Context, j *running, ended []finished.Observation, now time.Time) {
-	j.looking = false
+	s.vigil.looking = false
 	hung, again := weighLooks(j.ended, ended, now, s.vigil.rules.After)
 	j.lookAt = again
 	if s.Verbose {

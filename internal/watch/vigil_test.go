@@ -86,8 +86,8 @@ func TestTheVigilIsRare(t *testing.T) {
 		want   time.Duration
 	}{
 		{func() {}, time.Second},
-		{func() { j.looking = true }, time.Minute},
-		{func() { j.looking, j.done = false, true }, time.Minute},
+		{func() { v.looking = true }, time.Minute},
+		{func() { v.looking, j.done = false, true }, time.Minute},
 		{func() { j.done = false; j.wakes() }, time.Minute},
 	} {
 		step.change()
