@@ -21,6 +21,10 @@ func inspect(arguments []string, out, wrong io.Writer) error {
 	asJSON := flags.Bool("json", false, "")
 	isPID := flags.Bool("pid", false, "")
 	now := flags.Bool("now", false, "")
+	// The number may come first, as people write it.
+	if len(arguments) > 1 && len(arguments[0]) > 0 && arguments[0][0] != '-' {
+		arguments = append(append([]string{}, arguments[1:]...), arguments[0])
+	}
 	if err := flags.Parse(arguments); err != nil || flags.NArg() != 1 {
 		return errors.Join(err, errors.New("use lastcall inspect [-json] [-now] JOB, or lastcall inspect [-json] [-now] -pid PID"))
 	}
