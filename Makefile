@@ -21,7 +21,9 @@ demo: deps build ## show on a private real Slurm what lastcall does
 SUITES := bookworm,trixie,sid
 VM     := trixie
 CHROOT := sid
-BED     = go run ./test/bed
+# What takes long in them and has been run on this host before.
+SKIP   := TestWatch(KeepsStates|AsksLittle|IsSmall|IsKilled|CostsLittle)|TestTwoWatches|TestWithoutWatch
+BED     = go run ./test/bed -skip '$(SKIP)'
 
 test: deps lint build ## what CI runs: lint, units, race, real processes, cgroups and Slurm, one machine, one chroot
 	go test -count=1 -timeout 10m ./cmd/... ./internal/... ./pkg/... ./test/build/... ./test/hooks/... ./test/misbehave/...
@@ -30,7 +32,7 @@ test: deps lint build ## what CI runs: lint, units, race, real processes, cgroup
 	$(MAKE) test-vm test-chroot
 
 test-all: deps ## everything there is: the tests on every Slurm, in machines and chroots
-	$(MAKE) test VM=$(SUITES) CHROOT=$(SUITES)
+	$(MAKE) test VM=$(SUITES) CHROOT=$(SUITES) SKIP=
 
 test-vm: bed-deps ## the tests in virtual machines with cgroup version 2: VM=bookworm,trixie,sid
 	$(BED) -suites $(VM)
@@ -41,6 +43,7 @@ test-chroot: bed-deps ## the tests on other versions of Slurm, on this kernel: C
 vm-shell: bed-deps ## a shell in a machine with the tests: VM=trixie
 	@$(BED) -shell -suites $(VM)
 
+compatibility: SKIP :=
 compatibility: bed-deps ## run everything everywhere and write docs/compatibility.md from that
 	$(BED) -place host
 	$(BED) -suites $(SUITES)

@@ -29,6 +29,7 @@ type options struct {
 	commit string // the source that is tested
 	suites string
 	run    string
+	skip   string
 	shell  bool
 	keep   string
 	limit  time.Duration
@@ -41,6 +42,7 @@ func main() {
 	flag.StringVar(&o.table, "compatibility", "", "no tests: write what they came to so far to this file")
 	flag.StringVar(&o.suites, "suites", "trixie", "which of Debian's suites, with commas between")
 	flag.StringVar(&o.run, "run", "", "only the tests that match, as for go test")
+	flag.StringVar(&o.skip, "skip", "", "all tests but those that match")
 	flag.BoolVar(&o.shell, "shell", false, "no tests: a shell in the machine")
 	flag.StringVar(&o.keep, "keep", "", "folder for the logs of each place; the default is in the cache")
 	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "the most a place may take")
@@ -148,8 +150,9 @@ func (o options) one(ctx context.Context, suite machine.Suite, input machine.Inp
 		return fmt.Errorf("%s: tests failed; the end of its journal:\n%s", name, journal[max(0, len(journal)-6000):])
 	}
 	if o.run != "" {
-		return nil // not all tests: no result to keep
+		return nil // a few tests: no result to keep
 	}
+	result.LeftOut = o.skip
 	return result.Save()
 }
 
@@ -161,6 +164,9 @@ func (o options) settings() machine.Settings {
 	}
 	if o.run != "" {
 		s.Arguments = append(s.Arguments, "-test.run="+o.run)
+	}
+	if o.skip != "" {
+		s.Arguments = append(s.Arguments, "-test.skip="+o.skip)
 	}
 	return s
 }

@@ -24,6 +24,7 @@ type Result struct {
 	Failed  int    `json:"failed"`
 	// Skipped tests name in their output what this Slurm does not have.
 	Skipped map[string]string `json:"skipped,omitempty"`
+	LeftOut string            `json:"left_out,omitempty"` // the tests that were not run, as a pattern
 	Commit  string            `json:"commit"`
 }
 

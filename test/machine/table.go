@@ -36,6 +36,11 @@ host, without systemd; the host is Debian 12. All run the same tests.
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d of %d | %d | %s, %s |\n",
 			r.Slurm, r.Cgroup, r.Kernel, systemd, where, r.Passed, r.Passed+r.Failed, len(r.Skipped), r.Date, r.Commit)
 	}
+	for _, r := range results {
+		if r.LeftOut != "" {
+			fmt.Fprintf(&b, "\nIn the %s with Slurm %s, %s, these were left out for their time: `%s`.\n", r.Place, r.Slurm, r.Cgroup, r.LeftOut)
+		}
+	}
 	b.WriteString("\n## What did not apply, and why\n\n")
 	for _, line := range reasons(results) {
 		b.WriteString("* " + line + "\n")
