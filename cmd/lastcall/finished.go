@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 // of the job has.
 type finishedLook struct {
 	json, now  bool
+	record     []byte // JSON: the record of the job, which gets one key more
 	out, wrong io.Writer
 }
 
@@ -42,7 +44,18 @@ func (f finishedLook) show(who string, keys []proc.Key) error {
 	}
 	results := examination.Run(keys)
 	if f.json {
-		return json.NewEncoder(f.out).Encode(map[string]any{"finished": results})
+		text, err := json.Marshal(results)
+		if err != nil {
+			return err
+		}
+		record := bytes.TrimSuffix(bytes.TrimSpace(f.record), []byte("}"))
+		if len(record) == 0 {
+			record = []byte("{")
+		} else {
+			record = append(record, ',')
+		}
+		_, err = fmt.Fprintf(f.out, "%s\"finished\":%s}\n", record, text)
+		return err
 	}
 	fmt.Fprintln(f.out)
 	for _, line := range finished.Lines(who, results) {

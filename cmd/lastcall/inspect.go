@@ -66,9 +66,7 @@ func inspectJob(arguments []string, out, wrong io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if _, err := out.Write(line); err != nil {
-			return err
-		}
+		look.record = line
 		return look.job(uint32(id))
 	}
 	if err := showInspection(out, record); err != nil {

@@ -112,7 +112,7 @@ func (w *watched) inspected(id int, want, never string) {
 		if err != nil || !strings.Contains(string(out), want) || strings.Contains(string(out), never) {
 			w.t.Errorf("inspect %s: %v\n%s\nwant %q, and never %q", how, err, out, want, never)
 		}
-		start := strings.Index(string(out), "[")
+		start := strings.Index(string(out), "{")
 		if how == "-json" && (start < 0 || !json.Valid(out[start:])) {
 			w.t.Errorf("this is no JSON: %s", out)
 		}
