@@ -28,6 +28,10 @@ type Status struct {
 	NamespacePIDs int // in how many pid namespaces it has a number, 0 unknown
 }
 
+// Known says that this is the status of a process, not only of its user:
+// each has a thread.
+func (s Status) Known() bool { return s.Threads > 0 }
+
 // KillPending says that SIGKILL was sent and the kernel has not let go yet.
 func (s Status) KillPending() bool { return s.ThreadPending.Has(9) || s.Pending.Has(9) }
 

@@ -28,7 +28,9 @@ func TestACrowd(t *testing.T) {
 		many = append(many, stat.Key())
 	}
 	dir := t.TempDir()
-	holder(t, "flock", dir+"/outside")
+	for _, kind := range []string{"flock", "inherited", "ofd"} {
+		holder(t, kind, dir+"/outside-"+kind)
+	}
 	if held, complete, err := HeldBy(proc.Default, many, soon()); len(held) > 0 || !complete || err != nil {
 		t.Errorf("%+v, %v, %v", held, complete, err)
 	}
