@@ -80,3 +80,19 @@ func TestWhoseLocks(t *testing.T) {
 		}
 	}
 }
+
+// A lock without a taker is somebody else's if somebody else is seen to hold
+// it, and only then.
+func TestHeldOutside(t *testing.T) {
+	key := holder(t, "ofd", t.TempDir()+"/held")
+	s := newSearch(proc.Default, soon())
+	for among, want := range map[int]bool{key.PID: false, 1 << 22: true} {
+		open := s.locksOf(key.PID)
+		if len(open) != 1 {
+			t.Fatalf("%v", open)
+		}
+		if got := s.heldOutside(map[int]bool{among: true}, open); got != want {
+			t.Errorf("%d: %v, want %v", among, got, want)
+		}
+	}
+}
