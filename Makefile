@@ -4,7 +4,7 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # What no hot path goes through is not inlined: the hooks stay below 3 MB.
-SMALL   := $(foreach p,fmt reflect encoding/json github.com/pelletier/...,-gcflags=$(p)=-l)
+SMALL   := $(foreach p,fmt reflect encoding/json github.com/pelletier/... lastcall/internal/config lastcall/internal/forensics lastcall/internal/cause lastcall/internal/stuck go.uber.org/zap/...,-gcflags=$(p)=-l)
 FLAGS   := -trimpath -buildvcs=false $(SMALL)
 LDFLAGS := -s -w -buildid= -X lastcall/internal/version.Version=$(VERSION) -X lastcall/internal/version.Commit=$(COMMIT)
 TOOL    := go tool -modfile=tools/go.mod
@@ -24,7 +24,7 @@ SUITES := bookworm,trixie,sid
 VM     := trixie
 CHROOT := sid
 # What is left out in them for its time: it is run on the host.
-SLOW   := TestWatch(KeepsStates|AsksLittle|IsSmall|IsKilled|CostsLittle)|TestTwoWatches|TestWithoutWatch
+SLOW   := TestWatch(KeepsStates|AsksLittle|IsSmall|IsKilled|CostsLittle)|TestTwoWatches|TestWithoutWatch|TestFinished|TestStuck|TestASilent|TestUnkillableStep
 SLOWER := $(SLOW)|TestWatch(LeavesWhatLivesOn|KnowsTheNextRun|SeesTheOtherNodes)
 MACHINE = go run ./test/bed -skip '$(SLOWER)'
 INROOT  = go run ./test/bed -place chroot -skip '$(SLOW)'

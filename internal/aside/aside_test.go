@@ -179,6 +179,32 @@ func TestACloseLeavesNoChild(t *testing.T) {
 	}
 }
 
+// A child that is not needed ends by itself, and there is another when one is.
+func TestADismissedChild(t *testing.T) {
+	r := NewReader(hanging(t))
+	defer r.Close()
+	r.Begin()
+	child := r.child
+	r.Dismiss()
+	for end := soon(); ; time.Sleep(time.Millisecond) {
+		if state, _ := proc.Default.Stat(child, make([]byte, 1024)); state.Zombie() {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the child %d does not end", child)
+		}
+	}
+	if child == 0 || r.Child() != child {
+		t.Errorf("%d, then %d", child, r.Child())
+	}
+	if text, err := r.One(Subject{PID: 11}, Environ, soon()); err != nil || string(text) != "SLURM_JOB_ID=77\x00" || r.Child() == child {
+		t.Errorf("%q, %v, child %d", text, err, r.Child())
+	}
+	if err := syscall.Kill(child, 0); err != syscall.ESRCH {
+		t.Errorf("the first child was not reaped: %v", err)
+	}
+}
+
 func TestServeRefusesNonsense(t *testing.T) {
 	for _, arguments := range [][]string{nil, {"/proc", "1"}} {
 		if got := Serve(arguments); got == 0 {

@@ -9,9 +9,10 @@ import (
 // through pipes of its own, so that slurmd, which waits for the hook's output
 // to be closed, never waits for it, and it ends when the hook does.
 func (r *Reader) start() bool {
-	if r.child != 0 {
+	if r.child != 0 && !r.leaving {
 		return true
 	}
+	r.Close()
 	r.broken = true
 	var in, out [2]int
 	if syscall.Pipe2(in[:], syscall.O_CLOEXEC) != nil {
@@ -53,8 +54,25 @@ func spawn(in, out int, arguments ...string) int {
 	return child
 }
 
+// Begin starts the child ahead of the first read, for a caller who has
+// something else to do until then.
+func (r *Reader) Begin() {
+	if !r.broken {
+		r.start()
+	}
+}
+
 // Child returns the pid of the child, 0 for none.
 func (r *Reader) Child() int { return r.child }
+
+// Dismiss lets the child end by itself while its caller has other things to do.
+// The next read starts another one.
+func (r *Reader) Dismiss() {
+	if r.child != 0 && !r.leaving {
+		r.leaving = true
+		syscall.Close(r.to)
+	}
+}
 
 // dying is how long a killed child is waited for. One that is stuck itself
 // stays until what it reads lets go, and is left to init.
@@ -65,8 +83,8 @@ func (r *Reader) Close() {
 	if r.child == 0 {
 		return
 	}
-	syscall.Close(r.to)
+	r.Dismiss()
 	syscall.Close(r.from)
 	end(r.child)
-	r.child = 0
+	r.child, r.leaving = 0, false
 }

@@ -39,7 +39,8 @@ type Subject struct {
 // started when it is first needed. Close it after use.
 type Reader struct {
 	fs       proc.FS
-	child    int // pid, 0 for none
+	child    int  // pid, 0 for none
+	leaving  bool // it was told that there is nothing more to read
 	to, from int
 	spent    time.Duration // waited in vain so far
 	broken   bool          // children cannot be had here

@@ -39,14 +39,17 @@ const sigterm = 15
 func (c *Camera) Survivors(claimed []claim.Claimed, until time.Time) []forensics.Process {
 	list := make([]forensics.Process, 0, len(claimed))
 	var subjects []aside.Subject
+	var detailed []int
 	for _, one := range claimed {
+		taken := c.taken
 		list = append(list, c.survivor(one))
-		if c.taken <= Detailed {
+		if c.taken > taken {
 			subjects = append(subjects, aside.Subject{PID: one.Stat.PID, Stuck: one.Stat.State == 'D'})
+			detailed = append(detailed, len(list)-1)
 		}
 	}
 	c.aside.Each(subjects, aside.Arguments, until, func(i int, text []byte, _ error) {
-		list[i].Command = string(bytes.ReplaceAll(bytes.TrimRight(text, "\x00"), []byte{0}, []byte{' '}))
+		list[detailed[i]].Command = string(bytes.ReplaceAll(bytes.TrimRight(text, "\x00"), []byte{0}, []byte{' '}))
 	})
 	return list
 }
@@ -57,12 +60,14 @@ func (c *Camera) survivor(claimed claim.Claimed) forensics.Process {
 	process.UID = status.UID
 	process.Evidence = string(claimed.Evidence)
 	process.Proof = claimed.Proof
-	process.Sigterm = string(status.Disposition(sigterm))
-	process.Resident = status.Resident
-	c.taken++
-	if c.taken > Detailed {
+	if status.Known() {
+		process.Sigterm = string(status.Disposition(sigterm))
+		process.Resident = status.Resident
+	}
+	if claimed.Brief || c.taken >= Detailed {
 		return process
 	}
+	c.taken++
 	process.Wchan, _ = c.FS.Text(stat.PID, "wchan", c.buffer)
 	return process
 }

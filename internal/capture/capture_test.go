@@ -73,6 +73,15 @@ func TestSurvivors(t *testing.T) {
 	if list[Detailed-1].Command == "" || list[Detailed].Command != "" || list[Detailed].Wchan != "" || list[Detailed].Sigterm != "ignored" {
 		t.Errorf("%+v, %+v", list[Detailed-1], list[Detailed])
 	}
+	brief := one
+	brief.Brief, brief.Status = true, proc.Status{UID: one.Status.UID}
+	few := camera(t).Survivors([]claim.Claimed{brief, one, brief}, time.Now().Add(10*time.Second))
+	if p := few[0]; p.Command != "" || p.Wchan != "" || p.Sigterm != "" || p.UID != one.Status.UID || p.Comm == "" || p.Proof == "" {
+		t.Errorf("%+v", p)
+	}
+	if few[1].Command != list[0].Command || few[1].Sigterm != "ignored" || few[2].Command != "" {
+		t.Errorf("%+v", few)
+	}
 	if more := c.Survivors(crowd[:1], time.Now().Add(time.Second)); more[0].Command != "" {
 		t.Errorf("%+v", more[0])
 	}

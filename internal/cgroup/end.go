@@ -7,29 +7,53 @@ import (
 	"lastcall/internal/linux"
 )
 
+// Stroke is what a KillWhole has hit.
+type Stroke struct {
+	PIDs    []int    // who was listed right before
+	folders []string // that were killed
+}
+
 // KillWhole kills everything in the user part of the job's steps at once by
 // cgroup.kill (cgroup-v2.rst; Linux 5.14), which no fork can outrun. It does
 // so only for a step whose members are all in claimed, and never above
-// step_S/user, because slurmstepd and a hook may be beside it. It returns how
-// many folders it killed.
-func KillWhole(groups []Group, until time.Time, claimed func(pid int) bool) int {
-	killed := 0
+// step_S/user, because slurmstepd and a hook may be beside it.
+func KillWhole(groups []Group, until time.Time, claimed func(pid int) bool) Stroke {
+	var stroke Stroke
 	for _, group := range groups {
 		if group.Version != 2 {
 			continue
 		}
 		for _, folder := range userFolders(group.Path) {
-			all, some := true, false
-			complete := EachMember(Group{Path: folder, Version: 2}, until, func(pid int) {
-				some = true
+			all := true
+			var pids []int
+			complete := EachMember(Group{Path: folder, Version: 2}, until, func(_ string, pid int) {
+				pids = append(pids, pid)
 				all = all && claimed(pid)
 			})
-			if complete && all && some && linux.Write(folder+"/cgroup.kill", "1") == nil {
-				killed++
+			if complete && all && len(pids) > 0 && linux.Write(folder+"/cgroup.kill", "1") == nil {
+				stroke.folders = append(stroke.folders, folder)
+				stroke.PIDs = append(stroke.PIDs, pids...)
 			}
 		}
 	}
-	return killed
+	return stroke
+}
+
+// Emptied waits until the kernel counts no living process any more in what was
+// hit, and says whether it came to that before until. The kernel tells when
+// that count changes (cgroup-v2.rst, "[Un]populated Notification"). It takes a
+// process off as it ends, after its memory and its files are freed
+// (kernel/exit.c, do_exit).
+func (s Stroke) Emptied(until time.Time) bool {
+	for _, folder := range s.folders {
+		empty, err := linux.Await(folder+"/cgroup.events", make([]byte, 256), until, func(text []byte) bool {
+			return !populatedIn(text)
+		})
+		if !empty && !linux.Gone(err) {
+			return false
+		}
+	}
+	return len(s.folders) > 0
 }
 
 func userFolders(job string) []string {

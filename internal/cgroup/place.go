@@ -70,6 +70,10 @@ func PlaceOf(text []byte) Place {
 	return place
 }
 
+// PlaceOfFolder reads the path of a folder of a cgroup file system: where the
+// processes on its own list are.
+func PlaceOfFolder(path string) Place { return placeOfPath(path) }
+
 // merge takes from a further hierarchy what the ones before did not say: in
 // version 1 the freezer knows no tasks, the other controllers do.
 func (p *Place) merge(other Place) {

@@ -91,7 +91,7 @@ func move(t *testing.T, group string, pid int) {
 
 func listed(group Group) ([]int, bool) {
 	var pids []int
-	sure := EachMember(group, soon(), func(pid int) { pids = append(pids, pid) })
+	sure := EachMember(group, soon(), func(_ string, pid int) { pids = append(pids, pid) })
 	slices.Sort(pids)
 	return slices.Compact(pids), sure
 }
@@ -217,8 +217,12 @@ func TestKillWholeOnlyWhereAllAreClaimed(t *testing.T) {
 		if _, err := os.Stat(group.Path + "/cgroup.kill"); err != nil {
 			t.Skip("this kernel has no cgroup.kill")
 		}
-		if n := KillWhole([]Group{group}, soon(), claimed); n != 1 {
-			t.Errorf("%d folders were killed, want step_0/user alone", n)
+		stroke := KillWhole([]Group{group}, soon(), claimed)
+		if !slices.Equal(stroke.PIDs, []int{ours}) {
+			t.Errorf("%v were hit, want %d alone", stroke.PIDs, ours)
+		}
+		if !stroke.Emptied(soon()) {
+			t.Error("who was hit does not end")
 		}
 		for end := soon(); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 			if pids, _ := listed(group); len(pids) == 2 && slices.Contains(pids, beside) {

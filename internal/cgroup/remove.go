@@ -67,7 +67,7 @@ const settling = 500 * time.Millisecond
 func removeSoon(path string, until time.Time) error {
 	for {
 		err := linux.RemoveFolder(path)
-		if err == nil || !linux.Busy(err) || !time.Now().Before(until) || eachListed(path, func(int) {}) {
+		if err == nil || !linux.Busy(err) || !time.Now().Before(until) || eachListed(path, func(string, int) {}) {
 			return err
 		}
 		time.Sleep(2 * time.Millisecond)

@@ -13,8 +13,8 @@ import (
 const maxDepth = 64
 
 // EachMember calls use with the pid of each process in the group and in all
-// groups below it, also those somebody made in Slurm's own. A group that
-// vanishes during the walk is passed over.
+// groups below it, also those somebody made in Slurm's own, and with the folder
+// that lists it. A group that vanishes during the walk is passed over.
 //
 // It returns whether "nobody else is there" can be believed. A single listing
 // never proves that: on version 2 the kernel's own count must say so too for
@@ -22,11 +22,11 @@ const maxDepth = 64
 // cgroup-v2.rst), on version 1, which has no such count, a second walk must
 // find nobody either. It is false too when the time is over or the groups are
 // nested too deep.
-func EachMember(group Group, until time.Time, use func(pid int)) bool {
+func EachMember(group Group, until time.Time, use func(folder string, pid int)) bool {
 	found := false
-	note := func(pid int) {
+	note := func(folder string, pid int) {
 		found = true
-		use(pid)
+		use(folder, pid)
 	}
 	sure := eachOnce(group, until, note)
 	if group.Version == 1 && sure && !found {
@@ -36,7 +36,7 @@ func EachMember(group Group, until time.Time, use func(pid int)) bool {
 }
 
 // eachOnce is one walk.
-func eachOnce(group Group, until time.Time, use func(pid int)) bool {
+func eachOnce(group Group, until time.Time, use func(folder string, pid int)) bool {
 	hidden := false
 	complete := walk(group.Path, 0, until, func(path string, leaf bool) {
 		if eachListed(path, use) || group.Version == 1 || !leaf {
@@ -52,7 +52,7 @@ func eachOnce(group Group, until time.Time, use func(pid int)) bool {
 // A threaded group refuses to be read with EOPNOTSUPP: its processes are on
 // the list of the group above, the root of the threaded domain
 // (cgroup-v2.rst, "Threads").
-func eachListed(path string, use func(pid int)) bool {
+func eachListed(path string, use func(folder string, pid int)) bool {
 	text, err := linux.ReadAll(path+"/cgroup.procs", nil, 4<<20)
 	if err != nil {
 		return linux.NotThis(err)
@@ -61,7 +61,7 @@ func eachListed(path string, use func(pid int)) bool {
 		pid, err := strconv.Atoi(string(bytes.TrimSpace(line)))
 		// 0 stands for a process of a foreign pid namespace (cgroups(7)).
 		if err == nil && pid > 0 {
-			use(pid)
+			use(path, pid)
 		}
 	}
 	return len(text) > 0

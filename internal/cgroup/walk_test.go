@@ -50,7 +50,7 @@ func TestNobodyListedIsNoProof(t *testing.T) {
 func TestAWalkThatIsNotWholeIsNotSure(t *testing.T) {
 	top := t.TempDir()
 	pretend(t, top+"/a/b", "", "populated 0\n")
-	if EachMember(Group{Path: top, Version: 2}, time.Now().Add(-time.Second), func(int) {}) {
+	if EachMember(Group{Path: top, Version: 2}, time.Now().Add(-time.Second), func(string, int) {}) {
 		t.Error("sure after the time was over")
 	}
 	deep := top + strings.Repeat("/d", maxDepth+2)

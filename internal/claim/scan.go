@@ -18,12 +18,15 @@ type Rules struct {
 	Cgroup, Environ, Kin, UID bool
 	SpareCommands             []string                           // exact names as in /proc/PID/stat
 	SpareUser                 func(uid uint32, name string) bool // nil spares nobody
+	// Dispositions says that of everybody must be known what SIGTERM does to it.
+	Dispositions bool
 }
 
 // Claimed is a living process with the proof that it is the job's.
 type Claimed struct {
 	Stat     proc.Stat
-	Status   proc.Status // as of the look that found it first
+	Status   proc.Status // as of the look that found it first; of a crowd maybe only the user
+	Brief    bool        // one of a crowd, of which no more was read than had to be
 	Evidence Evidence
 	Proof    string
 }
@@ -67,7 +70,10 @@ type Scanner struct {
 	facts    map[proc.Key]*known
 	sessions sessions
 	foreign  map[proc.Key]bool // root's processes that are nobody else's in truth
-	buffer   []byte
+	// contained says that the last pass found a crowd, and nothing of the job
+	// or its user outside the job's groups.
+	contained bool
+	buffer    []byte
 }
 
 // known is what one process keeps through its life, as far as it was read.
@@ -79,6 +85,7 @@ type known struct {
 	proof   string
 	titled  bool
 	title   slurm.Title
+	brief   bool // one of a crowd: known by its stat and the list it is on
 }
 
 // NewScanner prepares looks for the scope. mounts may be nil: then no cgroup
@@ -117,12 +124,13 @@ func (s *Scanner) Groups() []cgroup.Group { return cgroup.Find(s.mounts, s.Scope
 
 // look is the state of one pass over /proc.
 type look struct {
-	members   map[int]bool
+	members   map[int]*member // who is on a list of the job's groups
 	relatives map[int]*relative
 	records   map[int]*known
 	stepds    map[int]*known // living slurmstepd, by pid
 	present   map[int]link   // all that were looked at, also root's own
 	leaders   map[int]bool   // sessions that were asked about: is the leader a living stranger
+	crowd     crowd
 	order     []int
 	restless  bool
 	otherJobs bool
@@ -150,16 +158,19 @@ func (l *look) missed(err error) {
 // call each.
 func (s *Scanner) Look(until time.Time) (Result, error) {
 	l := &look{
-		members: map[int]bool{}, relatives: map[int]*relative{},
+		members: map[int]*member{}, relatives: map[int]*relative{},
 		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]link{}, leaders: map[int]bool{},
 	}
 	s.groups = s.Groups()
 	for _, group := range s.groups {
 		// Who is counted by the kernel and on no list may be on the next one.
-		sure := cgroup.EachMember(group, until, func(pid int) { l.members[pid] = true })
+		sure := s.list(l, group, until)
 		l.restless = l.restless || !sure
 	}
-	if len(l.members) == 0 && s.nobody() {
+	if l.crowd = s.crowdOf(l); l.crowd.is() {
+		s.readCrowd(l, until)
+	}
+	if len(l.members) == 0 && (s.nobody() || s.contained && !l.restless) {
 		return Result{}, nil
 	}
 	kernel := s.FS.KernelThreads()
@@ -180,6 +191,7 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	}
 	s.relate(l, now, uptime, until)
 	s.judgeAll(l)
+	s.contained = !partial && s.contains(l)
 	result := s.result(l)
 	result.Partial = partial
 	return result, nil
@@ -195,19 +207,9 @@ func (s *Scanner) nobody() bool {
 // for the job's user, for members of its groups and for root (Slurm's programs,
 // and those the user started set-user-ID) the rest.
 func (s *Scanner) visit(l *look, pid int) {
-	owner, err := s.FS.Owner(pid)
-	if err != nil {
-		return
-	}
-	uid := s.Scope.Job.UID
-	if owner != uid && owner != 0 && !l.members[pid] {
-		return
-	}
-	stat, err := s.FS.Stat(pid, s.buffer)
-	if err != nil {
-		if owner == uid {
-			l.missed(err)
-		}
+	listed := l.members[pid]
+	stat, owner, ok := s.first(l, pid, listed)
+	if !ok {
 		return
 	}
 	l.present[pid] = link{stat.Parent, stat.Comm}
@@ -215,12 +217,15 @@ func (s *Scanner) visit(l *look, pid int) {
 		return
 	}
 	key := stat.Key()
-	if s.foreign[key] && !l.members[pid] {
+	if s.foreign[key] && listed == nil {
 		return
 	}
 	record := s.facts[key]
 	if record == nil {
-		if record = s.meet(l, stat, owner); record == nil {
+		if record = s.meetBrief(l, stat, owner); record == nil {
+			record = s.meet(l, stat)
+		}
+		if record == nil {
 			return
 		}
 	}
@@ -232,9 +237,28 @@ func (s *Scanner) visit(l *look, pid int) {
 	l.order = append(l.order, pid)
 }
 
+// first reads what tells whether a process can be the job's at all.
+func (s *Scanner) first(l *look, pid int, listed *member) (stat proc.Stat, owner uint32, ok bool) {
+	var err error
+	if listed != nil && listed.read {
+		if listed.err != nil {
+			l.missed(listed.err)
+		}
+		return listed.stat, listed.owner, listed.err == nil
+	}
+	uid := s.Scope.Job.UID
+	if owner, err = s.FS.Owner(pid); err != nil || owner != uid && owner != 0 && listed == nil {
+		return stat, owner, false
+	}
+	if stat, err = s.FS.Stat(pid, s.buffer); err != nil && owner == uid {
+		l.missed(err)
+	}
+	return stat, owner, err == nil
+}
+
 // meet reads what stays true of a process that was not seen before; nil for
 // one that cannot be the job's.
-func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
+func (s *Scanner) meet(l *look, stat proc.Stat) *known {
 	record := &known{facts: Facts{Stat: stat}}
 	status, err := s.FS.Status(stat.PID, s.buffer)
 	if err != nil {
@@ -251,7 +275,7 @@ func (s *Scanner) meet(l *look, stat proc.Stat, owner uint32) *known {
 			record.title, _ = slurm.ParseTitle(line)
 			record.titled = !bytes.Contains(line, []byte("\x00infinity"))
 		}
-	} else if status.UID != s.Scope.Job.UID && !l.members[stat.PID] {
+	} else if status.UID != s.Scope.Job.UID && l.members[stat.PID] == nil {
 		s.foreign[stat.Key()] = true
 		return nil
 	}

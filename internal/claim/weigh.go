@@ -18,11 +18,25 @@ const readLimit = 2 * time.Second
 // relate reads what each process says about itself: its cgroup, and for those
 // of the job's user the environment, all of them together and with care.
 func (s *Scanner) relate(l *look, now time.Time, uptime uint64, until time.Time) {
+	s.readAll(l, now, uptime, until)
+	if len(l.crowd.brief) > 0 && !s.uniform(l) {
+		s.complete(l)
+		s.readAll(l, now, uptime, until)
+	}
+	for _, pid := range l.order {
+		r := &relative{facts: l.records[pid].facts}
+		r.facts.Member = l.members[pid] != nil
+		l.relatives[pid] = r
+	}
+}
+
+// readAll reads the cgroups and the environments that were not read yet.
+func (s *Scanner) readAll(l *look, now time.Time, uptime uint64, until time.Time) {
 	var unread []*known
 	var subjects []aside.Subject
 	for _, pid := range l.order {
 		record := l.records[pid]
-		if record.judged || record.facts.SlurmsOwn || !s.readPlace(l, record) {
+		if record.judged || record.brief || record.facts.SlurmsOwn || !s.readPlace(l, record) {
 			continue
 		}
 		record.facts.Started = startTime(record.facts.Stat.Start, uptime, now)
@@ -41,11 +55,6 @@ func (s *Scanner) relate(l *look, now time.Time, uptime uint64, until time.Time)
 			l.missed(err)
 		}
 	})
-	for _, pid := range l.order {
-		facts := l.records[pid].facts
-		facts.Member = l.members[pid]
-		l.relatives[pid] = &relative{facts: facts}
-	}
 }
 
 // readPlace reads where a process is; false if it is gone.
@@ -190,10 +199,7 @@ func isLoginServer(comm string) bool {
 
 // result sorts the pass into what is claimed and what is spared.
 func (s *Scanner) result(l *look) Result {
-	result := Result{Restless: l.restless, Unread: l.unread, Stepds: s.stepdsOf(l)}
-	for _, stepd := range l.stepds {
-		result.Stepd = result.Stepd || stepd.title.Job == s.Scope.Job.ID || s.Scope.Job.Names(stepd.title.Job)
-	}
+	result := Result{Restless: l.restless, Unread: l.unread, Stepds: s.stepdsOf(l), Stepd: s.stepdOf(l)}
 	for _, pid := range l.order {
 		r := l.relatives[pid]
 		if s.parents[pid] {
@@ -205,6 +211,7 @@ func (s *Scanner) result(l *look) Result {
 			l.records[pid].verdict, l.records[pid].proof = r.verdict, r.proof
 			result.Claimed = append(result.Claimed, Claimed{
 				Stat: f.Stat, Status: l.records[pid].status, Evidence: r.verdict.Evidence, Proof: r.proof,
+				Brief: l.records[pid].brief,
 			})
 		case r.verdict.Reason != NoReason:
 			result.LiveStep = result.LiveStep || r.verdict.Reason == LiveStep
@@ -212,6 +219,17 @@ func (s *Scanner) result(l *look) Result {
 		}
 	}
 	return result
+}
+
+// stepdOf says whether a slurmstepd of the job is there, whichever run it
+// serves.
+func (s *Scanner) stepdOf(l *look) bool {
+	for _, stepd := range l.stepds {
+		if stepd.title.Job == s.Scope.Job.ID || s.Scope.Job.Names(stepd.title.Job) {
+			return true
+		}
+	}
+	return false
 }
 
 // stepdsOf returns the slurmstepd of the job, whichever run they serve.

@@ -42,8 +42,16 @@ func Main(name string, environment, arguments []string) int {
 		}
 		linux.SayUntil(2, []byte("lastcall "+name+": no arguments are needed; Slurm runs this program (see docs/design.md)\n"), time.Now().Add(listenTime))
 	}
+	// A run is over before its rubbish is worth collecting, unless a job has
+	// left many thousands of processes.
+	debug.SetGCPercent(rubbish)
 	return newRun(name, environment).main()
 }
+
+// rubbish is the share of the memory in use, in percent, that may pile up
+// before it is collected; the first collection is at 4 MiB times a hundredth of
+// it (runtime/debug.SetGCPercent).
+const rubbish = 400
 
 // run is one run of a hook.
 type run struct {

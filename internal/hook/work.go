@@ -84,6 +84,7 @@ func (r *run) newTarget(scope claim.Scope) (*target.Target, error) {
 	rules := claim.Rules{
 		Cgroup: claims.Cgroup, Environ: claims.Environ, Kin: claims.Kin, UID: claims.UID,
 		SpareCommands: r.config.Spare.Commands,
+		Dispositions:  r.settings.Grace > 0,
 	}
 	if len(r.config.Spare.Users) > 0 {
 		rules.SpareUser = r.config.Spare.SparesUser
@@ -139,6 +140,7 @@ func (r *run) end(t *target.Target) reaper.Report {
 	}
 	defer kernel.Free()
 	t.Keep(first)
+	t.Scanner.Aside.Dismiss() // most often nobody new comes
 	began = time.Now()
 	report := reaper.Reap(asked, reaper.Ladder{
 		Grace: r.settings.Grace, IgnoredGrace: r.settings.IgnoredGrace, Settle: settle, Deadline: time.Until(until),

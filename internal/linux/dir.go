@@ -51,12 +51,52 @@ func Busy(err error) bool {
 // asked: EOPNOTSUPP.
 func NotThis(err error) bool { return errors.Is(err, unix.EOPNOTSUPP) }
 
+// EachText calls use with the name and the text of each file in the folder at
+// path, until use returns false. It is for folders of small files whose whole
+// text the kernel makes at once, like /proc/PID/fdinfo: each is opened from the
+// folder on, and a read that leaves room in the buffer was the last. The buffer
+// grows up to limit bytes. A file that cannot be read is handed over as empty.
+func EachText(path string, piece []byte, buffer *[]byte, limit int, use func(name, text []byte) bool) error {
+	folder, err := open(path, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(folder)
+	return eachNameOf(folder, path, piece, func(name []byte, _ byte) bool {
+		return use(name, textAt(folder, string(name), buffer, limit))
+	})
+}
+
+func textAt(folder int, name string, buffer *[]byte, limit int) []byte {
+	fd, err := again(func() (int, error) { return unix.Openat(folder, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	for filled := 0; ; {
+		room := (*buffer)[filled:]
+		n, err := again(func() (int, error) { return unix.Read(fd, room) })
+		if err != nil {
+			return nil
+		}
+		filled += n
+		if n < len(room) || filled >= limit {
+			return (*buffer)[:min(filled, limit)]
+		}
+		*buffer = append(*buffer, make([]byte, len(*buffer))...)
+	}
+}
+
 func eachName(path string, piece []byte, use func(name []byte, kind byte) bool) error {
 	fd, err := open(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
+	return eachNameOf(fd, path, piece, use)
+}
+
+func eachNameOf(fd int, path string, piece []byte, use func(name []byte, kind byte) bool) error {
 	for {
 		n, err := again(func() (int, error) { return unix.Getdents(fd, piece) })
 		if err != nil {

@@ -39,6 +39,24 @@ func Read(path string, buffer []byte) ([]byte, error) {
 	return buffer[:n], nil
 }
 
+// ReadOwned reads like Read, and says whom the file belongs to.
+func ReadOwned(path string, buffer []byte) ([]byte, uint32, error) {
+	fd, err := open(path, unix.O_RDONLY)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer unix.Close(fd)
+	var status unix.Stat_t
+	if err := unix.Fstat(fd, &status); err != nil {
+		return nil, 0, fail("fstat", path, err)
+	}
+	n, err := again(func() (int, error) { return unix.Read(fd, buffer) })
+	if err != nil {
+		return nil, 0, fail("read", path, err)
+	}
+	return buffer[:n], status.Uid, nil
+}
+
 // ReadAll reads the file at path to its end, using buffer first and growing
 // it up to limit bytes. A file longer than that is cut off there: no user can
 // make a hook read without end.

@@ -54,6 +54,23 @@ func (fs FS) Stat(pid int, buffer []byte) (Stat, error) {
 	return ParseStat(text)
 }
 
+// StatOwner reads /proc/PID/stat and says whom the process belongs to, as
+// Owner does, with fewer calls.
+func (fs FS) StatOwner(pid int, buffer []byte) (Stat, uint32, error) {
+	text, owner, err := linux.ReadOwned(fs.Path(pid, "stat"), buffer)
+	if err != nil {
+		return Stat{}, 0, err
+	}
+	if owner == 0 {
+		// The files of a process that may not be dumped show root.
+		if owner, err = fs.Owner(pid); err != nil {
+			return Stat{}, 0, err
+		}
+	}
+	stat, err := ParseStat(text)
+	return stat, owner, err
+}
+
 // TaskStat reads /proc/PID/task/TID/stat: the same fields for one thread.
 func (fs FS) TaskStat(pid, tid int, buffer []byte) (Stat, error) {
 	text, err := linux.Read(fs.Path(pid, "task/"+strconv.Itoa(tid)+"/stat"), buffer)

@@ -35,6 +35,10 @@ type Status struct {
 	Switches uint64
 }
 
+// Known says that this is the status of a process, not only of its user:
+// each has a thread.
+func (s Status) Known() bool { return s.Threads > 0 }
+
 // KillPending says that SIGKILL was sent and the kernel has not let go yet.
 func (s Status) KillPending() bool { return s.ThreadPending.Has(9) || s.Pending.Has(9) }
 

@@ -46,6 +46,7 @@ type Target struct {
 	lasts     map[reaper.Key]bool
 	spared    map[proc.Key]bool
 	unread    bool
+	stroke    cgroup.Stroke
 
 	held  []locks.Held
 	fates []locks.Fate
@@ -160,9 +161,9 @@ func (t *Target) servesFUSE(pid int) bool {
 // KillWhole implements reaper.Whole: it wakes the job's frozen groups and
 // uses cgroup.kill where a step's user part holds only the job's own. Only
 // root owns the groups.
-func (t *Target) KillWhole(member func(pid int) bool) {
+func (t *Target) KillWhole(member func(pid int) bool) []int {
 	if !t.Groups {
-		return
+		return nil
 	}
 	groups := t.Scanner.Groups()
 	until := time.Now().Add(lockTime)
@@ -171,8 +172,12 @@ func (t *Target) KillWhole(member func(pid int) bool) {
 	} else if n > 0 {
 		t.Record.Warn("a frozen cgroup of the job did not wake up in " + lockTime.String())
 	}
-	cgroup.KillWhole(groups, until, member)
+	t.stroke = cgroup.KillWhole(groups, until, member)
+	return t.stroke.PIDs
 }
+
+// Emptied implements reaper.Whole.
+func (t *Target) Emptied(most time.Duration) bool { return t.stroke.Emptied(time.Now().Add(most)) }
 
 // Untouched is the report of a run that only looks.
 func (t *Target) Untouched(seen reaper.Seen) reaper.Report {

@@ -159,9 +159,9 @@ func (e *ending) Look(until time.Time) (reaper.Seen, error) {
 }
 
 // KillWhole implements reaper.Whole. From here on there is no way back.
-func (e *ending) KillWhole(member func(pid int) bool) {
+func (e *ending) KillWhole(member func(pid int) bool) []int {
 	e.killing = true
-	e.Target.KillWhole(member)
+	return e.Target.KillWhole(member)
 }
 
 // hold says why nobody may be signalled any more.

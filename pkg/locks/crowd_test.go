@@ -28,7 +28,9 @@ func TestACrowd(t *testing.T) {
 		many = append(many, stat.Key())
 	}
 	dir := t.TempDir()
-	holder(t, "flock", dir+"/outside")
+	for _, kind := range []string{"flock", "inherited", "ofd"} {
+		holder(t, kind, dir+"/outside-"+kind)
+	}
 	if held, complete, err := HeldBy(proc.Default, many, soon()); len(held) > 0 || !complete || err != nil {
 		t.Errorf("%+v, %v, %v", held, complete, err)
 	}
@@ -75,6 +77,22 @@ func TestWhoseLocks(t *testing.T) {
 	for line, want := range mine {
 		if got := s.anyOf(other, append(known[:len(known):len(known)], line...)); got != want {
 			t.Errorf("%q: %v, want %v", line, got, want)
+		}
+	}
+}
+
+// A lock without a taker is somebody else's if somebody else is seen to hold
+// it, and only then.
+func TestHeldOutside(t *testing.T) {
+	key := holder(t, "ofd", t.TempDir()+"/held")
+	s := newSearch(proc.Default, soon())
+	for among, want := range map[int]bool{key.PID: false, 1 << 22: true} {
+		open := s.locksOf(key.PID)
+		if len(open) != 1 {
+			t.Fatalf("%v", open)
+		}
+		if got := s.heldOutside(map[int]bool{among: true}, open); got != want {
+			t.Errorf("%d: %v, want %v", among, got, want)
 		}
 	}
 }

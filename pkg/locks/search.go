@@ -48,16 +48,11 @@ func (s *search) ownNamespace() bool {
 	return err == nil && link != "pid:[4026531836]"
 }
 
-// crowd is from how many processes on it pays to ask first whether any lock
-// of the node can be theirs: reading all descriptors of a thousand processes
-// takes longer than ending them.
-const crowd = 32
-
 // HeldBy finds every lock that the given processes hold. complete is false if
 // the time was over before everything was read. Processes that vanish are
 // passed over: their locks went with them. Of a crowd, locks that a process
-// outside it has taken and still holds are not looked for: they stay whatever
-// becomes of the crowd.
+// outside it holds too are not looked for: they stay whatever becomes of the
+// crowd.
 func HeldBy(fs proc.FS, survivors []proc.Key, until time.Time) (held []Held, complete bool, err error) {
 	s := newSearch(fs, until)
 	text, err := s.listed()
@@ -74,96 +69,64 @@ func HeldBy(fs proc.FS, survivors []proc.Key, until time.Time) (held []Held, com
 	return found.held, !s.late, err
 }
 
-// anyOf says whether a lock in the list may be held by one of the processes:
-// all but those whose taker is none of them and is seen to hold it itself.
-func (s *search) anyOf(survivors []proc.Key, listed []byte) bool {
-	among := make(map[int]bool, len(survivors))
-	for _, key := range survivors {
-		among[key.PID] = true
-	}
-	outside := map[int]map[Lock]bool{}
-	some := false
-	err := ParseLocks(listed, func(lock Lock, waits bool) bool {
-		if waits {
-			return true
-		}
-		some = lock.Taker <= 0 || among[lock.Taker]
-		if !some && outside[lock.Taker] == nil {
-			outside[lock.Taker] = s.locksOf(lock.Taker)
-		}
-		some = some || !outside[lock.Taker][lock]
-		return !some
-	})
-	return some || err != nil || s.late
-}
-
-// locksOf returns the locks that the process with this number holds now.
-func (s *search) locksOf(pid int) map[Lock]bool {
-	found := map[Lock]bool{}
-	if stat, err := s.fs.Stat(pid, s.buffer); err == nil {
-		s.process(stat.Key(), func(lock Lock, _ Holder) { found[lock] = true })
-	}
-	return found
-}
-
 // process calls use for each lock that a process holds. A thread that has its
 // own table of descriptors is rare; the leader's table is that of all, but a
-// leader that has exited shows none, so then its threads are asked.
+// leader that has exited shows none, so then its threads are asked. Who it is
+// is asked only when a lock was found: most processes hold none, and one that
+// is itself then was itself before.
 func (s *search) process(key proc.Key, use func(Lock, Holder)) {
-	stat, err := s.fs.Stat(key.PID, s.buffer)
-	if err != nil || stat.Start != key.Start {
-		return
+	asked, itself := false, false
+	holder := Holder{Key: key}
+	identified := func(lock Lock, fd int, path string) {
+		if !asked {
+			asked = true
+			holder.Comm, holder.UID, itself = s.identify(key)
+		}
+		if holder.FD, holder.Path = fd, path; itself {
+			use(lock, holder)
+		}
 	}
-	owner, err := s.fs.Owner(key.PID)
-	if err != nil {
-		return
-	}
-	holder := Holder{Key: key, Comm: stat.Comm, UID: owner}
-	if !stat.Zombie() {
-		s.table(strconv.Itoa(key.PID), holder, use)
+	if s.table(strconv.Itoa(key.PID), identified) {
 		return
 	}
 	tids, _ := s.fs.Tasks(key.PID)
 	for _, tid := range tids {
-		if s.table(strconv.Itoa(key.PID)+"/task/"+strconv.Itoa(tid), holder, use) {
+		if tid != key.PID && s.table(strconv.Itoa(key.PID)+"/task/"+strconv.Itoa(tid), identified) {
 			return
 		}
 	}
 }
 
+// identify returns the name and the user of a process; ok says that it still
+// is this one.
+func (s *search) identify(key proc.Key) (comm string, uid uint32, ok bool) {
+	stat, uid, err := s.fs.StatOwner(key.PID, make([]byte, 1024))
+	return stat.Comm, uid, err == nil && stat.Start == key.Start
+}
+
 // table reads one table of descriptors; false if it is empty.
-func (s *search) table(of string, holder Holder, use func(Lock, Holder)) bool {
+func (s *search) table(of string, use func(lock Lock, fd int, path string)) bool {
 	some := false
 	folder := string(s.fs) + "/" + of + "/fdinfo"
-	_ = linux.EachName(folder, s.names, func(name []byte) bool {
+	_ = linux.EachText(folder, s.names, &s.buffer, maxFDInfo, func(name, text []byte) bool {
 		some = true
-		fd, ok := decimal(name)
-		if !ok {
-			return true
+		if fd, ok := decimal(name); ok {
+			s.descriptor(text, int(fd), of, use)
 		}
-		s.descriptor(folder+"/"+string(name), int(fd), of, holder, use)
 		s.late = s.late || !time.Now().Before(s.until)
 		return !s.late
 	})
 	return some
 }
 
-func (s *search) descriptor(path string, fd int, of string, holder Holder, use func(Lock, Holder)) {
-	text, err := linux.ReadAll(path, s.buffer, maxFDInfo)
-	if err != nil {
-		return
-	}
-	if len(text) > len(s.buffer) {
-		s.buffer = text[:cap(text)]
-	}
-	named := false
+func (s *search) descriptor(text []byte, fd int, of string, use func(lock Lock, fd int, path string)) {
+	named, path := false, ""
 	_ = ParseFDInfo(text, func(lock Lock) bool {
 		if !named {
 			named = true
-			holder.FD = fd
-			holder.Path, _ = linux.Link(string(s.fs) + "/" + of + "/fd/" + strconv.Itoa(fd))
+			path, _ = linux.Link(string(s.fs) + "/" + of + "/fd/" + strconv.Itoa(fd))
 		}
-		use(lock, holder)
+		use(lock, fd, path)
 		return true
 	})
 }

@@ -66,8 +66,13 @@ type Target interface {
 // Whole is a Target that can end its processes in one stroke no fork can
 // outrun, like cgroup.kill. It must do so only where nobody else is hit.
 type Whole interface {
-	// KillWhole is called right before the members get SIGKILL one by one.
-	KillWhole(member func(pid int) bool)
+	// KillWhole is called right before the members get SIGKILL one by one, and
+	// returns whom it has hit: they get no SIGKILL of their own then. Only
+	// those for whom member is true may be hit.
+	KillWhole(member func(pid int) bool) (hit []int)
+	// Emptied waits until everybody who was hit by the last stroke has ended,
+	// but no longer than so long, and says whether that is so.
+	Emptied(most time.Duration) bool
 }
 
 // Ladder holds the times of the ladder.

@@ -40,6 +40,7 @@ type world struct {
 	looks     int
 	spared    []Key // signalled although not ours
 	diesEarly bool  // the processes are reaped between SIGTERM and SIGCONT
+	opened    int   // how often a handle was asked for
 }
 
 func (w *world) add(p fake) *fake {
@@ -101,6 +102,7 @@ func (w *world) Gone(err error) bool {
 }
 
 func (w *world) Open(key Key) (int, error) {
+	w.opened++
 	if p := w.find(key); p == nil || p.dead {
 		return 0, errGone
 	}
@@ -275,24 +277,6 @@ func TestServersOfFileSystemsEndLast(t *testing.T) {
 	Reap(context.Background(), ladder, w, w)
 	if !server.dead || !user.dead || server.end < user.end || user.kill > 0 {
 		t.Errorf("the server ended at %s, its user at %s", server.end, user.end)
-	}
-}
-
-// striking is a world whose processes can be ended in one stroke.
-type striking struct{ *world }
-
-func (s striking) KillWhole(member func(pid int) bool) {
-	for _, p := range s.processes {
-		p.dead = p.dead || p.ours && member(p.key.PID)
-	}
-}
-
-func TestAStrokeKills(t *testing.T) {
-	w := &world{}
-	w.add(fake{ours: true})
-	report := Reap(context.Background(), Ladder{Settle: time.Second, Deadline: 10 * time.Second}, striking{w}, w)
-	if len(report.Results) != 1 || report.Results[0].Outcome != Killed {
-		t.Errorf("%+v", report)
 	}
 }
 

@@ -14,7 +14,9 @@ const lookLimit = 3 * time.Second
 type member struct {
 	Member
 	handle  int
+	tried   bool // a handle was asked for
 	held    bool
+	struck  bool // hit by the target's stroke, and waited for with all who were
 	gone    bool
 	denied  bool          // we may not signal it
 	firstAt time.Duration // of its first signal, -1 for none
@@ -75,7 +77,7 @@ func (r *run) now() View {
 	return r.view
 }
 
-// look asks the target who is there and takes hold of everyone new.
+// look asks the target who is there.
 func (r *run) look() {
 	left := r.ladder.Deadline - (r.kernel.Now() - r.start)
 	// A look that takes half of the time that is left is cut off, so that there
@@ -104,10 +106,13 @@ func (r *run) merge(seen Seen) {
 		present[survivor.Key] = true
 		if m, ok := r.members[survivor.Key]; ok {
 			m.Survivor = survivor
+			r.missed(m)
 			continue
 		}
 		newcomers++
-		r.meet(survivor)
+		m := &member{Member: Member{Survivor: survivor}, firstAt: -1}
+		r.members[survivor.Key] = m
+		r.order = append(r.order, m)
 	}
 	for _, m := range r.order {
 		if !present[m.Key] && !seen.Restless && !seen.Partial {
@@ -128,17 +133,20 @@ func (r *run) merge(seen Seen) {
 	}
 }
 
-// meet takes hold of a process seen for the first time. One that is gone by
-// then is kept in the report: it was there.
-func (r *run) meet(survivor Survivor) {
-	m := &member{Member: Member{Survivor: survivor}, firstAt: -1}
-	r.members[survivor.Key] = m
-	r.order = append(r.order, m)
-	handle, err := r.kernel.Open(survivor.Key)
+// hold takes hold of a process before its first signal, or before its end is
+// waited for. One that is gone by then is kept in the report: it was there.
+func (r *run) hold(m *member) {
+	if m.tried || m.gone {
+		return
+	}
+	m.tried = true
+	handle, err := r.kernel.Open(m.Key)
 	if err != nil {
 		// Gone, or not to be had: without a handle there is no proof whom a
 		// signal would reach.
-		m.gone = r.kernel.Gone(err)
+		if r.kernel.Gone(err) {
+			r.lost(m)
+		}
 		return
 	}
 	m.handle, m.held = handle, true
@@ -189,31 +197,8 @@ func (r *run) apply(action Action) {
 	}
 }
 
-func (r *run) kill(victims []Key, now time.Duration) {
-	if whole, ok := r.target.(Whole); ok {
-		members := make(map[int]bool, len(r.order))
-		for _, m := range r.order {
-			if !m.gone {
-				members[m.PID] = true
-			}
-		}
-		// Who is gone when its own SIGKILL comes was hit by this stroke.
-		for _, key := range victims {
-			if m := r.members[key]; m.firstAt < 0 {
-				m.firstAt = now
-			}
-		}
-		whole.KillWhole(func(pid int) bool { return members[pid] })
-	}
-	for _, key := range victims {
-		m := r.members[key]
-		m.Killed, m.KilledAt = true, now
-		r.signal(m, syscall.SIGKILL, now)
-	}
-	r.view.LastKill = now
-}
-
 func (r *run) signal(m *member, signal syscall.Signal, now time.Duration) {
+	r.hold(m)
 	if !m.held || m.gone {
 		return
 	}
@@ -232,70 +217,6 @@ func (r *run) signal(m *member, signal syscall.Signal, now time.Duration) {
 	default:
 		r.report.Err = err
 	}
-}
-
-// wait waits until the ends of processes change what is to be done, or the
-// time is over: a thousand ends one by one are not a thousand decisions.
-func (r *run) wait(most time.Duration) {
-	until := r.kernel.Now() + most
-	c := r.count()
-	// A signal may have found the last of them gone already.
-	for !c.decided() {
-		gone, err := r.kernel.Wait(r.ctx, until-r.kernel.Now())
-		if err != nil {
-			r.report.Err = err
-		}
-		for _, handle := range gone {
-			if m, ok := r.handles[handle]; ok {
-				c.without(m)
-				r.lost(m)
-			}
-		}
-		if err != nil || r.ctx.Err() != nil || r.kernel.Now() >= until {
-			break
-		}
-	}
-	r.view.Fresh = false
-}
-
-// counts is what a wait looks out for.
-type counts struct {
-	alive, heeding, first  int
-	someHeeding, someFirst bool
-}
-
-func (r *run) count() counts {
-	var c counts
-	for _, m := range r.order {
-		if m.gone || m.denied {
-			continue
-		}
-		c.alive++
-		if !m.Ignores {
-			c.heeding++
-		}
-		if !m.Last {
-			c.first++
-		}
-	}
-	c.someHeeding, c.someFirst = c.heeding > 0, c.first > 0
-	return c
-}
-
-func (c *counts) without(m *member) {
-	c.alive--
-	if !m.Ignores {
-		c.heeding--
-	}
-	if !m.Last {
-		c.first--
-	}
-}
-
-// decided says that nobody is left, that all who are left ignore SIGTERM now,
-// or that the turn of those marked Last has come.
-func (c *counts) decided() bool {
-	return c.alive == 0 || c.someHeeding && c.heeding == 0 || c.someFirst && c.first == 0
 }
 
 // finish closes every handle and writes the report.

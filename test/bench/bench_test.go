@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lastcall/internal/linux"
 )
 
 // built holds the programs.
@@ -85,8 +87,6 @@ func epilog(id, uid int, more ...string) *exec.Cmd {
 	return command
 }
 
-const nobody = 65534
-
 // lonely is a user without any process.
 const lonely = 61_236
 
@@ -109,25 +109,24 @@ func BenchmarkScan5000(b *testing.B) {
 // in the job's own cgroup. Reference: cgroup.kill and waiting for
 // "populated 0".
 func BenchmarkKill1000(b *testing.B) {
-	const n = 1000
 	job := 6_000_000
 	compare(b, 5, func() time.Duration {
 		job++
 		node, folder, remove := scope(b, job)
 		defer remove()
-		stop := startCrowd(b, n, nobody, folder)
-		defer stop()
-		took := timed(b, epilog(job, nobody, "SLURMD_NODENAME="+node))
-		if text, _ := os.ReadFile(folder + "/cgroup.events"); !strings.Contains(string(text), "populated 0") {
+		defer startCrowd(b, crowdSize, crowdUser, folder)()
+		took := timed(b, epilog(job, crowdUser, "SLURMD_NODENAME="+node))
+		// The hook removes what the job left of its groups.
+		if text, _ := os.ReadFile(folder + "/cgroup.events"); strings.Contains(string(text), "populated 1") {
 			b.Fatalf("not empty: %s", text)
 		}
+		allKilled(b, job)
 		return took
 	}, func() time.Duration {
 		job++
 		_, folder, remove := scope(b, job)
 		defer remove()
-		stop := startCrowd(b, n, nobody, folder)
-		defer stop()
+		defer startCrowd(b, crowdSize, crowdUser, folder)()
 		start := time.Now()
 		if err := os.WriteFile(folder+"/cgroup.kill", []byte("1"), 0); err != nil {
 			b.Fatal(err)
@@ -143,6 +142,51 @@ func BenchmarkKill1000(b *testing.B) {
 			time.Sleep(100 * time.Microsecond)
 		}
 	})
+}
+
+// BenchmarkKillByEnviron1000: the same crowd without a cgroup of its own, as
+// under proctrack/linuxproc: each is proven by its environment. Reference:
+// pkill by user, and waiting until the user has no process.
+func BenchmarkKillByEnviron1000(b *testing.B) {
+	job := 6_500_000
+	compare(b, 5, func() time.Duration {
+		job++
+		defer startCrowd(b, crowdSize, crowdUser, "", "SLURM_JOB_ID="+strconv.Itoa(job), "SLURM_PROCID=0")()
+		took := timed(b, epilog(job, crowdUser))
+		allKilled(b, job)
+		return took
+	}, func() time.Duration {
+		job++
+		defer startCrowd(b, crowdSize, crowdUser, "")()
+		start := time.Now()
+		timed(b, exec.Command("pkill", "-KILL", "-u", strconv.Itoa(crowdUser)))
+		for linux.HasProcesses(crowdUser) {
+			time.Sleep(100 * time.Microsecond)
+		}
+		return time.Since(start)
+	})
+}
+
+// The crowd to be ended, of a user with nothing else on this machine.
+const (
+	crowdSize = 1000
+	crowdUser = 61_237
+)
+
+// allKilled makes sure that the record of the job tells the whole story.
+func allKilled(b *testing.B, job int) {
+	b.Helper()
+	text, err := os.ReadFile(built + "/log.jsonl")
+	if err != nil {
+		b.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	last := lines[len(lines)-1]
+	for _, wanted := range []string{`"job":` + strconv.Itoa(job), `"verdict":"cleaned"`, `"killed":` + strconv.Itoa(crowdSize)} {
+		if !strings.Contains(last, wanted) {
+			b.Fatalf("no %s in the record of job %d: %.600s", wanted, job, last)
+		}
+	}
 }
 
 // scope makes the folders slurmd would make for a job's step.

@@ -15,11 +15,12 @@ import (
 )
 
 // startCrowd starts so many sleeping processes that ignore SIGTERM, below a
-// parent that reaps them, in the task folder of a step if one is given.
-func startCrowd(b *testing.B, n, uid int, folder string) (stop func()) {
+// parent that reaps them, in the task folder of a step if one is given, and
+// with such an environment.
+func startCrowd(b *testing.B, n, uid int, folder string, environment ...string) (stop func()) {
 	b.Helper()
 	command := exec.Command(os.Args[0], "crowd", strconv.Itoa(n), strconv.Itoa(uid), folder)
-	command.Env = []string{}
+	command.Env = append([]string{}, environment...)
 	out, err := command.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -50,7 +51,7 @@ func crowd(arguments []string) {
 	var pids []int
 	for range n {
 		pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "trap '' TERM; exec sleep 600"}, &syscall.ProcAttr{
-			Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}},
+			Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}},
 		})
 		if err != nil {
 			fmt.Println(err)
