@@ -36,6 +36,7 @@ func watchNode(arguments []string, wrong io.Writer) error {
 	}
 	// Small, rather than quick to allocate: it shares its node with jobs.
 	debug.SetGCPercent(25)
+	debug.SetMemoryLimit(12 << 20)
 	// The journal brings its own time.
 	stamp := log.LstdFlags
 	if os.Getenv("JOURNAL_STREAM") != "" {
