@@ -30,14 +30,15 @@ SLOWER := $(SLOW)|TestWatch(LeavesWhatLivesOn|KnowsTheNextRun|SeesTheOtherNodes)
 MACHINE = go run ./test/bed -skip '$(SLOWER)'
 INROOT  = go run ./test/bed -place chroot -skip '$(SLOW)'
 
-test: deps lint build ## what CI runs: lint, units, race, real processes, cgroups and Slurm, one machine, one chroot
+test: deps lint build ## what CI runs: lint, units, race, real processes, cgroups and Slurm, one machine
 	go test -count=1 -timeout 10m ./cmd/... ./internal/... ./pkg/... ./test/build/... ./test/hooks/... ./test/misbehave/...
 	$(MAKE) race
 	go test -count=1 -timeout 30m -parallel 6 -p 1 ./test/cluster/... ./test/e2e/... ./test/demo/...
-	$(MAKE) test-vm test-chroot
+	$(MAKE) test-vm
 
 test-all: deps ## everything there is: the tests on every Slurm, in machines and chroots
-	$(MAKE) test VM=$(SUITES) CHROOT=$(SUITES)
+	$(MAKE) test VM=$(SUITES)
+	$(MAKE) test-chroot CHROOT=$(SUITES)
 
 test-vm: bed-deps ## the tests in virtual machines with cgroup version 2: VM=bookworm,trixie,sid
 	$(MACHINE) -suites $(VM)

@@ -200,7 +200,7 @@ func (w *watched) earlyRecord(j doomed, p readyProcess, mounted string, killed t
 	if took > 15*time.Second {
 		w.t.Errorf("it took %s", took)
 	}
-	r := w.await(5*time.Second, j.id, "watch", "unkillable")
+	r := w.await(20*time.Second, j.id, "watch", "unkillable")
 	w.causeNamed(r, p.pid, mounted)
 	if len(r.Locks) != 1 || (r.Locks[0].Release == "released") != free {
 		w.t.Errorf("%+v", r.Locks)
@@ -239,7 +239,7 @@ func (w *watched) drainedAsEver(j doomed, mounted string, free bool, began time.
 	w.t.Helper()
 	waitFor(w.t, "the drain", func() bool { return strings.Contains(w.nodeState(), "Kill task failed") })
 	w.t.Logf("drained after %.1f s", time.Since(began).Seconds())
-	r := w.await(5*time.Second, j.id, "unkillable", "unkillable")
+	r := w.await(20*time.Second, j.id, "unkillable", "unkillable")
 	w.causeNamed(r, r.Processes[0].PID, mounted)
 	if r.UID != nobody || r.Node != w.Nodes[0] || r.Step != "batch" || r.ExitCode != 0 {
 		w.t.Errorf("%+v", r)
@@ -305,7 +305,7 @@ func TestASilentFUSEDaemonCostsNoNode(t *testing.T) {
 	if took := time.Since(killed); took > unkillableAfter*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	r := w.await(5*time.Second, j.id, "watch", "cleaned")
+	r := w.await(20*time.Second, j.id, "watch", "cleaned")
 	if len(r.Causes) != 1 || r.Causes[0].Code != "fuse" || !strings.HasPrefix(r.Causes[0].Abort, "aborted: ") {
 		t.Errorf("%+v", r.Causes)
 	}
