@@ -25,8 +25,9 @@ VM     := trixie
 CHROOT := sid
 # What is left out in them for its time: it is run on the host.
 SLOW   := TestWatch(KeepsStates|AsksLittle|IsSmall|IsKilled|CostsLittle)|TestTwoWatches|TestWithoutWatch|TestFinished|TestStuck|TestASilent|TestUnkillableStep
-# An emulated machine is too slow to read the environments of a crowd that forks.
-SLOWER := $(SLOW)|TestWatch(LeavesWhatLivesOn|KnowsTheNextRun|SeesTheOtherNodes)|TestNothingStays/(linuxproc|pgid)/a_thousand_forks
+# An emulated machine is too slow to read the environments of a crowd that
+# forks, and its backfill scheduler, which starts het jobs, for that test.
+SLOWER := $(SLOW)|TestAHetJob|TestArraysAndHetJobs|TestWatch(LeavesWhatLivesOn|KnowsTheNextRun|SeesTheOtherNodes)|TestNothingStays/(linuxproc|pgid)/a_thousand_forks
 MACHINE = go run ./test/bed -skip '$(SLOWER)'
 INROOT  = go run ./test/bed -place chroot -skip '$(SLOW)'
 

@@ -31,7 +31,7 @@ const killWait = 30 * time.Second
 // newWatched starts a cluster and the node service.
 func newWatched(t *testing.T, options cluster.Options, toml string, quiet ...bool) *watched {
 	t.Helper()
-	options.KillWait = int(killWait / time.Second)
+	options.KillWait = int(cluster.Patiently(killWait) / time.Second)
 	// Where everything is slow the controller is too.
 	toml += fmt.Sprintf("\nwatch.confirm_timeout = %q", cluster.Patiently(2*time.Second).String())
 	w := &watched{site: newSite(t, options, toml), quiet: len(quiet) > 0}
