@@ -25,6 +25,9 @@ func (fs FS) KernelThreads() map[int]bool {
 	return parseChildren(text)
 }
 
+// largestPid is PID_MAX_LIMIT of a 64-bit kernel (include/linux/threads.h).
+const largestPid = 4 << 20
+
 // parseChildren reads pids with a blank after each (proc_pid_children(5)). A
 // number that is cut off at the end has none.
 func parseChildren(text []byte) map[int]bool {
@@ -34,7 +37,7 @@ func parseChildren(text []byte) map[int]bool {
 		if !ok {
 			return pids
 		}
-		if pid, isNumber := number(word); isNumber {
+		if pid, isNumber := number(word); isNumber && pid > 0 && pid <= largestPid {
 			pids[int(pid)] = true
 		}
 		text = rest

@@ -46,3 +46,11 @@ func TestACutChildIsNotBelieved(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+func TestAChildBeyondTheLargestPidIsNotBelieved(t *testing.T) {
+	// Found by FuzzParseChildren: the first wraps to a negative int.
+	got := parseChildren([]byte("9999999999999999999 4194305 0 7 "))
+	if len(got) != 1 || !got[7] {
+		t.Errorf("%v", got)
+	}
+}
