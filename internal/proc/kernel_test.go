@@ -34,7 +34,7 @@ func FuzzParseChildren(f *testing.F) {
 	f.Add([]byte("3 45"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for pid := range parseChildren(text) {
-			if pid < 0 {
+			if pid <= 0 || pid > largestPid {
 				t.Errorf("%d in %q", pid, text)
 			}
 		}
@@ -48,7 +48,7 @@ func TestACutChildIsNotBelieved(t *testing.T) {
 }
 
 func TestAChildBeyondTheLargestPidIsNotBelieved(t *testing.T) {
-	// Found by FuzzParseChildren: the first wraps to a negative int.
+	// Found by FuzzParseChildren: the first wrapped to a negative int.
 	got := parseChildren([]byte("9999999999999999999 4194305 0 7 "))
 	if len(got) != 1 || !got[7] {
 		t.Errorf("%v", got)

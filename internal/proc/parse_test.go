@@ -214,3 +214,38 @@ func BenchmarkStat(b *testing.B) {
 		}
 	}
 }
+
+// A number that an int cannot hold would turn negative, and a negative pid
+// means a group of processes, or all of them, to kill(2).
+func TestANumberNeverTurnsNegative(t *testing.T) {
+	const most, beyond = "9223372036854775807", "9223372036854775808"
+	if n, ok := number([]byte(most)); !ok || int(n) != 1<<63-1 {
+		t.Errorf("%s was read as %d, %v", most, n, ok)
+	}
+	if n, ok := number([]byte(beyond)); ok {
+		t.Errorf("%s was read as %d", beyond, n)
+	}
+	if s, err := ParseStatus([]byte("Uid:\t1 1 1 1\nTracerPid:\t" + beyond + "\n")); err == nil {
+		t.Errorf("%+v", s)
+	}
+	if s, err := ParseStat([]byte(beyond + " (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 0 0 1 0 5")); err == nil {
+		t.Errorf("%+v", s)
+	}
+	root := t.TempDir()
+	for _, name := range []string{"/7", "/" + beyond, "/9/task/8", "/9/task/" + beyond} {
+		if err := os.MkdirAll(root+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := FS(root).EachPID(func(pid int) bool {
+		if pid < 0 {
+			t.Errorf("process %d", pid)
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if tids, err := FS(root).Tasks(9); err != nil || len(tids) != 1 || tids[0] != 8 {
+		t.Errorf("%v, %v", tids, err)
+	}
+}

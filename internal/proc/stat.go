@@ -129,7 +129,7 @@ func (f *fieldReader) number() int64 {
 		field = field[1:]
 	}
 	value, ok := number(field)
-	if !ok || value > 1<<63-1 {
+	if !ok {
 		f.bad = true
 		return 0
 	}
@@ -139,7 +139,8 @@ func (f *fieldReader) number() int64 {
 	return int64(value)
 }
 
-// number reads a plain decimal number: no sign, no blank, no overflow.
+// number reads a plain decimal number: no sign, no blank, and nothing that an
+// int64 cannot hold, so that none turns negative as an int.
 func number(text []byte) (uint64, bool) {
 	if len(text) == 0 || len(text) > 19 {
 		return 0, false
@@ -151,5 +152,5 @@ func number(text []byte) (uint64, bool) {
 		}
 		value = value*10 + uint64(c-'0')
 	}
-	return value, true
+	return value, value <= 1<<63-1
 }
