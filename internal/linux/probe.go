@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"runtime"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -24,11 +26,14 @@ func Answers(path string) error {
 const fuseControl = "/sys/fs/fuse/connections"
 
 // AbortFUSE ends a FUSE connection: all its requests fail and its users go on
-// with errors. Where fusectl is not mounted it is mounted for this process
+// with errors. Where fusectl is not mounted it is mounted for this thread
 // alone, so only a disposable child does this.
 func AbortFUSE(connection string) error {
 	path := fuseControl + "/" + connection + "/abort"
 	if !Exists(path) {
+		// The new namespace is this thread's alone (unshare(2)): on any other the
+		// mounts that follow would be made in the host's. It is never unlocked.
+		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 			return fail("unshare", fuseControl, err)
 		}
