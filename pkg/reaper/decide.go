@@ -180,7 +180,7 @@ func firmly(l Ladder, v View, front []Member) Action {
 	}
 	// The users of a file system took the whole grace: its server, whose turn
 	// begins now, has not been asked yet, and holds what they wrote.
-	ask := keys(front, func(m Member) bool { return m.Last && !m.Asked && !m.Ignores })
+	ask := keys(front, func(m Member) bool { return m.Last && !m.Asked && !m.Told && !m.Ignores })
 	if len(ask) > 0 && l.Grace > 0 {
 		return Action{Ask: ask, Wait: min(l.Grace, l.IgnoredGrace), Firm: why(l, v, front)}
 	}

@@ -134,6 +134,11 @@ func TestDecide(t *testing.T) {
 			Action{Ask: pids(8), Wait: s},
 		},
 		{
+			"the server was asked by somebody else", ladder,
+			View{Now: 5 * s, FirstAsk: 0, LastKill: 2 * s, Firm: true, Fresh: true, Looks: 3, Quiet: 2, Alive: []Member{alive(8, last, told)}},
+			Action{Kill: pids(8), Wait: 2 * s},
+		},
+		{
 			"the server was asked", ladder,
 			View{Now: 6 * s, FirstAsk: 0, LastKill: 2 * s, Firm: true, Fresh: true, Looks: 4, Quiet: 3, Alive: []Member{alive(7, killedAt(2*s)), alive(8, last, asked)}},
 			Action{Kill: pids(8), Wait: 2 * s},

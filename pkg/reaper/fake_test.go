@@ -36,11 +36,14 @@ type world struct {
 	processes []*fake
 	hold      int // the look at which the target says hold, 0 for never
 	fails     int // the look from which on looking does not work, 0 for never
+	works     int // the look from which on it works again, 0 for never
+	blind     int // the look that misses every second process, 0 for none
 	partial   int // how many looks see only every second process
 	looks     int
 	spared    []Key // signalled although not ours
 	diesEarly bool  // the processes are reaped between SIGTERM and SIGCONT
 	opened    int   // how often a handle was asked for
+	noHandle  error // why there is none, nil if there is
 }
 
 func (w *world) add(p fake) *fake {
@@ -73,7 +76,7 @@ func (w *world) Look(time.Time) (Seen, error) {
 	w.looks++
 	w.advance(w.now + time.Millisecond)
 	var seen Seen
-	if w.fails > 0 && w.looks >= w.fails {
+	if w.fails > 0 && w.looks >= w.fails && (w.works == 0 || w.looks < w.works) {
 		return Seen{}, errors.New("no look")
 	}
 	if w.hold > 0 && w.looks >= w.hold {
@@ -87,7 +90,7 @@ func (w *world) Look(time.Time) (Seen, error) {
 	}
 	seen.Partial = w.looks <= w.partial
 	for i, p := range w.processes {
-		if p.ours && !p.dead && (!seen.Partial || i%2 == 0) {
+		if p.ours && !p.dead && (!seen.Partial && w.looks != w.blind || i%2 == 0) {
 			seen.Survivors = append(seen.Survivors, Survivor{Key: p.key, Ignores: p.ignores, Last: p.last})
 		}
 	}
@@ -103,6 +106,9 @@ func (w *world) Gone(err error) bool {
 
 func (w *world) Open(key Key) (int, error) {
 	w.opened++
+	if w.noHandle != nil {
+		return 0, w.noHandle
+	}
 	if p := w.find(key); p == nil || p.dead {
 		return 0, errGone
 	}
@@ -247,6 +253,53 @@ func TestWhatCannotBeDoneTakesNoTime(t *testing.T) {
 	report = Reap(context.Background(), ladder, w, w)
 	if w.looks > 8 || report.Results[0].Outcome != Terminated || report.Err == nil || !report.Unproven {
 		t.Errorf("%d looks: %+v", w.looks, report)
+	}
+}
+
+// A look that did not work proves nothing, whatever those before it found.
+func TestALookThatFailsIsMadeAgain(t *testing.T) {
+	w := &world{fails: 3, works: 4}
+	w.add(fake{ours: true, ignores: true})
+	late := w.add(fake{ours: true, dead: true})
+	target := reviving{w, func() { late.dead = late.dead && w.looks != 3 }}
+	report := Reap(context.Background(), ladder, target, w)
+	if late.kill != 1 || !late.dead || report.Unproven || report.Alive() {
+		t.Errorf("%d looks, %+v: %+v", w.looks, late, report)
+	}
+}
+
+// reviving changes the world after each look.
+type reviving struct {
+	*world
+	change func()
+}
+
+func (r reviving) Look(until time.Time) (Seen, error) {
+	defer r.change()
+	return r.world.Look(until)
+}
+
+// Whom one look has missed, though it knew of nobody who vanished, is no
+// longer believed gone when the next finds it.
+func TestWhoIsSeenAgainIsNotGone(t *testing.T) {
+	for _, dies := range []time.Duration{-1, 20 * time.Second} {
+		w := &world{blind: 2}
+		w.add(fake{ours: true, dies: -1})
+		missed := w.add(fake{ours: true, dies: dies})
+		report := Reap(context.Background(), ladder, w, w)
+		if !missed.dead || missed.terms != 1 || missed.kill != 1 || report.Results[1].Outcome != Killed || report.Alive() {
+			t.Errorf("%d looks, %+v: %+v", w.looks, missed, report)
+		}
+	}
+}
+
+// The report says why somebody could not be taken hold of.
+func TestNoHandleIsTold(t *testing.T) {
+	w := &world{noHandle: syscall.ENOMEM}
+	w.add(fake{ours: true})
+	report := Reap(context.Background(), ladder, w, w)
+	if !errors.Is(report.Err, syscall.ENOMEM) || report.Results[0].Outcome != Left {
+		t.Errorf("%+v", report)
 	}
 }
 

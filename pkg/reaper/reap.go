@@ -96,7 +96,8 @@ func (r *run) look() {
 		r.report.Hold = seen.Hold
 		r.merge(seen)
 	}
-	r.view.Fresh = true
+	// One that failed shows nothing, and is made again; but not for ever.
+	r.view.Fresh = err == nil || r.view.Failed >= failedLooks
 }
 
 func (r *run) merge(seen Seen) {
@@ -106,7 +107,7 @@ func (r *run) merge(seen Seen) {
 		present[survivor.Key] = true
 		if m, ok := r.members[survivor.Key]; ok {
 			m.Survivor = survivor
-			r.missed(m)
+			r.back(m)
 			continue
 		}
 		newcomers++
@@ -146,6 +147,8 @@ func (r *run) hold(m *member) {
 		// signal would reach.
 		if r.kernel.Gone(err) {
 			r.lost(m)
+		} else {
+			r.report.Err = err
 		}
 		return
 	}
@@ -238,7 +241,7 @@ func (r *run) finish() Report {
 	r.report.Cut = r.ctx.Err() != nil
 	r.report.Unproven = r.view.Failed > 0 || r.partial
 	// Everybody known may be gone: without a look since then, nothing is proven.
-	proven := !r.report.Alive() && r.view.Fresh && r.view.Restless == 0 && !r.partial
+	proven := !r.report.Alive() && r.view.Fresh && r.view.Restless == 0 && !r.report.Unproven
 	r.report.Late = now >= r.ladder.Deadline && !proven
 	return r.report
 }

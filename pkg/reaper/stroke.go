@@ -80,10 +80,10 @@ func (r *run) afterStroke(c *counts, until time.Duration) {
 	}
 }
 
-// missed corrects what was believed of a process after a stroke: it was moved
-// out of the way in between.
-func (r *run) missed(m *member) {
-	if m.gone && m.struck {
-		m.gone, m.struck, m.Killed = false, false, false
+// back corrects what was believed of a process that is seen again: it was moved
+// out of the way of a stroke, or one look could not see it.
+func (r *run) back(m *member) {
+	if m.gone {
+		m.gone, m.tried, m.struck, m.Killed = false, false, false, false
 	}
 }
