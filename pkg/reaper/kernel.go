@@ -45,10 +45,15 @@ type Linux struct {
 	byPID  map[int]Key // handles of processes held by number: no pidfd to be had
 	next   int
 	method Method
+	room   int // for how many pidfds there still is room
 }
 
 // waitSlice is the longest single wait for a context without its own event.
 const waitSlice = 100 * time.Millisecond
+
+// spareDescriptors is how many descriptors are left for the looks: without one
+// not even a start time can be read.
+const spareDescriptors = 64
 
 // NewKernel returns the real kernel, with the proc file system at root
 // ("/proc"). Close it after use.
@@ -57,10 +62,11 @@ func NewKernel(root string) (*Linux, error) {
 	if err != nil {
 		return nil, err
 	}
-	linux.RaiseFileLimit(65536)
+	most := linux.RaiseFileLimit(65536)
 	return &Linux{
 		fs: proc.FS(root), start: time.Now(), watch: watch, buffer: make([]byte, 4096),
 		byPID: map[int]Key{}, next: -1, method: ByPidfd,
+		room: int(min(most, 1<<20)) - spareDescriptors,
 	}, nil
 }
 
@@ -88,6 +94,9 @@ func (k *Linux) verify(key Key) error {
 }
 
 func (k *Linux) Open(key Key) (int, error) {
+	if k.room <= 0 {
+		return k.byNumber(key)
+	}
 	fd, err := linux.OpenPidfd(key.PID)
 	if err != nil && !linux.Gone(err) {
 		return k.byNumber(key)
@@ -103,6 +112,7 @@ func (k *Linux) Open(key Key) (int, error) {
 		linux.Close(fd)
 		return 0, err
 	}
+	k.room--
 	return fd, nil
 }
 
@@ -162,6 +172,7 @@ func (k *Linux) ended(key Key) bool {
 func (k *Linux) Close(handle int) {
 	if handle >= 0 {
 		linux.Close(handle)
+		k.room++
 		return
 	}
 	delete(k.byPID, handle)

@@ -144,6 +144,45 @@ func TestByNumberKnowsTheDead(t *testing.T) {
 	}
 }
 
+// Where descriptors are scarce some are left for the looks, and who has none
+// is held by its number.
+func TestDescriptorsAreLeftForOthers(t *testing.T) {
+	target := start(t, "sleep 60 & sleep 60 & echo; wait")
+	k, err := NewKernel("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Free()
+	if k.room < 1024-spareDescriptors {
+		t.Errorf("room for %d only", k.room)
+	}
+	k.room = 1
+	seen, err := target.Look(time.Time{})
+	if err != nil || len(seen.Survivors) != 3 {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	byNumber := 0
+	var handles []int
+	for _, survivor := range seen.Survivors {
+		handle, err := k.Open(survivor.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if handles = append(handles, handle); handle < 0 {
+			byNumber++
+		}
+	}
+	if byNumber != 2 || k.Method() != ByPID {
+		t.Errorf("%d of 3 are held by their numbers, method %s", byNumber, k.Method())
+	}
+	for _, handle := range handles {
+		k.Close(handle)
+	}
+	if handle, err := k.Open(seen.Survivors[0].Key); handle < 0 || err != nil {
+		t.Errorf("there is room again: %d, %v", handle, err)
+	}
+}
+
 // A recycled pid is another process: nothing may reach it.
 func TestTheStartTimeDecides(t *testing.T) {
 	target := start(t, "echo; sleep 60")
