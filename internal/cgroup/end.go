@@ -26,9 +26,9 @@ func KillWhole(groups []Group, until time.Time, claimed func(pid int) bool) Stro
 		for _, folder := range userFolders(group.Path) {
 			all := true
 			var pids []int
-			complete := EachMember(Group{Path: folder, Version: 2}, until, func(_ string, pid int) {
+			complete := eachOnce(Group{Path: folder, Version: 2}, until, func(_ string, pid int) {
 				pids = append(pids, pid)
-				all = all && claimed(pid)
+				all = all && pid != 0 && claimed(pid)
 			})
 			if complete && all && len(pids) > 0 && linux.Write(folder+"/cgroup.kill", "1") == nil {
 				stroke.folders = append(stroke.folders, folder)

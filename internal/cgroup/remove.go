@@ -67,7 +67,10 @@ const settling = 500 * time.Millisecond
 func removeSoon(path string, until time.Time) error {
 	for {
 		err := linux.RemoveFolder(path)
-		if err == nil || !linux.Busy(err) || !time.Now().Before(until) || eachListed(path, func(string, int) {}) {
+		if err == nil || !linux.Busy(err) || !time.Now().Before(until) {
+			return err
+		}
+		if some, _ := eachListed(path, func(string, int) {}); some {
 			return err
 		}
 		time.Sleep(2 * time.Millisecond)

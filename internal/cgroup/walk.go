@@ -25,8 +25,10 @@ const maxDepth = 64
 func EachMember(group Group, until time.Time, use func(folder string, pid int)) bool {
 	found := false
 	note := func(folder string, pid int) {
-		found = true
-		use(folder, pid)
+		if pid != 0 {
+			found = true
+			use(folder, pid)
+		}
 	}
 	sure := eachOnce(group, until, note)
 	if group.Version == 1 && sure && !found {
@@ -35,15 +37,18 @@ func EachMember(group Group, until time.Time, use func(folder string, pid int)) 
 	return sure
 }
 
-// eachOnce is one walk.
+// eachOnce is one walk. It calls use for those of a foreign pid namespace too:
+// they are listed as 0 (cgroups(7)).
 func eachOnce(group Group, until time.Time, use func(folder string, pid int)) bool {
 	hidden := false
 	complete := walk(group.Path, 0, until, func(path string, leaf bool) {
-		if eachListed(path, use) || group.Version == 1 || !leaf {
-			return
+		some, err := eachListed(path, use)
+		if err == nil && !some && group.Version == 2 && leaf && populated(path) {
+			// Somebody may have moved in, or out, between the two files.
+			some, err = eachListed(path, use)
+			hidden = hidden || !some && populated(path)
 		}
-		// Somebody may have moved in, or out, between the two files.
-		hidden = hidden || populated(path) && !eachListed(path, use) && populated(path)
+		hidden = hidden || err != nil
 	})
 	return complete && !hidden
 }
@@ -51,20 +56,25 @@ func eachOnce(group Group, until time.Time, use func(folder string, pid int)) bo
 // eachListed reads one group's own list and says whether anybody was on it.
 // A threaded group refuses to be read with EOPNOTSUPP: its processes are on
 // the list of the group above, the root of the threaded domain
-// (cgroup-v2.rst, "Threads").
-func eachListed(path string, use func(folder string, pid int)) bool {
+// (cgroup-v2.rst, "Threads"). Of a group that is gone the list is empty; any
+// other error says nothing about who is there.
+func eachListed(path string, use func(folder string, pid int)) (bool, error) {
 	text, err := linux.ReadAll(path+"/cgroup.procs", nil, 4<<20)
-	if err != nil {
-		return linux.NotThis(err)
+	switch {
+	case linux.NotThis(err):
+		return true, nil
+	case linux.Gone(err):
+		return false, nil
+	case err != nil:
+		return false, err
 	}
 	for line := range bytes.Lines(text) {
 		pid, err := strconv.Atoi(string(bytes.TrimSpace(line)))
-		// 0 stands for a process of a foreign pid namespace (cgroups(7)).
-		if err == nil && pid > 0 {
+		if err == nil && pid >= 0 {
 			use(path, pid)
 		}
 	}
-	return len(text) > 0
+	return len(text) > 0, nil
 }
 
 // populated says whether the kernel counts any living process in the group or

@@ -33,6 +33,7 @@ func TestNobodyListedIsNoProof(t *testing.T) {
 		{"one", "7\n", "populated 1\nfrozen 0\n", 1, true},
 		{"counted, not listed", "", "populated 1\nfrozen 0\n", 0, false},
 		{"of a foreign pid namespace", "0\n", "populated 1\n", 0, true},
+		{"one of a foreign pid namespace beside ours", "7\n0\n", "populated 1\n", 1, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -44,6 +45,40 @@ func TestNobodyListedIsNoProof(t *testing.T) {
 				t.Errorf("found %v, sure %v", pids, sure)
 			}
 		})
+	}
+}
+
+// A list that cannot be read is no empty list.
+func TestAnUnreadableListIsNoProof(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		top := t.TempDir()
+		if err := os.Mkdir(top+"/cgroup.procs", 0o755); err != nil { // EISDIR
+			t.Fatal(err)
+		}
+		if pids, sure := listed(Group{Path: top, Version: version}); len(pids) > 0 || sure {
+			t.Errorf("version %d: found %v, sure %v", version, pids, sure)
+		}
+	}
+}
+
+// Who has no number here cannot be claimed: nothing is killed beside it.
+func TestKillWholeSparesForeignNamespaces(t *testing.T) {
+	top := t.TempDir()
+	for step, procs := range map[string]string{"step_0": "7\n", "step_1": "7\n0\n", "step_2": ""} {
+		folder := top + "/" + step + "/user"
+		pretend(t, folder, procs, "populated 1\n")
+		if err := os.WriteFile(folder+"/cgroup.kill", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stroke := KillWhole([]Group{{Path: top, Version: 2}}, soon(), func(int) bool { return true })
+	if len(stroke.folders) != 1 || stroke.folders[0] != top+"/step_0/user" {
+		t.Errorf("%+v", stroke)
+	}
+	for step, want := range map[string]string{"step_0": "1", "step_1": "", "step_2": ""} {
+		if text, err := os.ReadFile(top + "/" + step + "/user/cgroup.kill"); string(text) != want || err != nil {
+			t.Errorf("%s: %q was written, %v", step, text, err)
+		}
 	}
 }
 
