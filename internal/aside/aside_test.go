@@ -37,7 +37,12 @@ func sleeper(t *testing.T, env ...string) int {
 		_ = command.Process.Kill()
 		_ = command.Wait()
 	})
-	return command.Process.Pid
+	// Within execve(2) there is no environment for a moment.
+	for end := soon(); ; time.Sleep(time.Millisecond) {
+		if text, _ := proc.Default.Environ(command.Process.Pid, nil); len(text) > 0 || time.Now().After(end) {
+			return command.Process.Pid
+		}
+	}
 }
 
 // opener starts a process that waits within openat(2).
@@ -92,6 +97,44 @@ func TestManyAtOnce(t *testing.T) {
 	})
 	if len(seen) != len(subjects) {
 		t.Errorf("%d answers, want %d", len(seen), len(subjects))
+	}
+}
+
+// The kernel gives a user who has many pipes the smallest ones there are
+// (pipe(7), pipe-user-pages-soft): nobody waits for the other then.
+func TestThePipesMayBeSmall(t *testing.T) {
+	r := NewReader(proc.Default)
+	defer r.Close()
+	r.Begin()
+	const setPipeSize = 1031 // F_SETPIPE_SZ of fcntl(2)
+	for _, fd := range []int{r.to, r.from} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), setPipeSize, 4096); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	answers, done := 0, make(chan bool)
+	child := r.child
+	go func() {
+		defer close(done)
+		subjects := make([]Subject, 3000)
+		for i := range subjects {
+			subjects[i].PID = 1 << 30
+		}
+		r.Each(subjects, Environ, soon(), func(_ int, _ []byte, err error) {
+			if linux.Gone(err) {
+				answers++
+			}
+		})
+	}()
+	select {
+	case <-done:
+	case <-time.After(9 * time.Second):
+		_ = syscall.Kill(child, syscall.SIGKILL) // which ends the wait
+		<-done
+		t.Fatal("each waits for the other")
+	}
+	if answers != 3000 {
+		t.Errorf("%d answers", answers)
 	}
 }
 

@@ -18,9 +18,9 @@ const (
 	least = 20 * time.Millisecond
 	// patience is how long a Reader waits in vain in all its life.
 	patience = 1500 * time.Millisecond
-	// batch is how many requests are on their way at most: they fit into a
-	// pipe (64 KiB, pipe(7)), so that writing them never waits.
-	batch = 1024
+	// batch is how many requests are on their way at most: they fit into the
+	// smallest pipe there is (a page, pipe(7)), so that writing them never waits.
+	batch = 800
 )
 
 // ErrLate says that a process did not let itself be read in time.

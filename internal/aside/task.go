@@ -126,12 +126,12 @@ func perform(task Task, arguments []string) error {
 // freeBy reads the arguments of the task free.
 func freeBy(arguments []string) error {
 	var n [9]uint64
-	for i, text := range arguments[1:] {
-		if i == 3 {
+	for i, bits := range [9]int{31, 64, 31, 0, 32, 32, 64, 64, 64} {
+		if bits == 0 {
 			continue // the kind
 		}
 		var err error
-		if n[i], err = strconv.ParseUint(text, 10, 64); err != nil {
+		if n[i], err = strconv.ParseUint(arguments[1+i], 10, bits); err != nil {
 			return err
 		}
 	}

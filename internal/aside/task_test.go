@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +38,21 @@ func TestAChildSaysWhatWentWrong(t *testing.T) {
 	}
 	if err := do(soon(), "nonsense", "x"); !errors.Is(err, ErrTask) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A number that does not fit is refused, not cut to another process's.
+func TestFreeByRefusesWhatDoesNotFit(t *testing.T) {
+	good := []string{"/proc", "4194304", "1", "3", "FLOCK", "0", "0", "1", "0", "0"}
+	if err := freeBy(good); err == nil || errors.Is(err, strconv.ErrRange) {
+		t.Errorf("nobody there: %v", err)
+	}
+	for i, text := range map[int]string{1: "18446744073709551615", 3: "4294967299", 5: "4294967296", 6: "4294967296"} {
+		bad := slices.Clone(good)
+		bad[i] = text
+		if err := freeBy(bad); !errors.Is(err, strconv.ErrRange) {
+			t.Errorf("argument %d as %s: %v", i, text, err)
+		}
 	}
 }
 

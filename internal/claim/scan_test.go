@@ -37,7 +37,12 @@ func spawn(t testing.TB, uid int, env ...string) int {
 		_ = command.Process.Kill()
 		_ = command.Wait()
 	})
-	return command.Process.Pid
+	// Within execve(2) there is no environment for a moment.
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if text, _ := proc.Default.Environ(command.Process.Pid, nil); len(text) > 0 || time.Now().After(end) {
+			return command.Process.Pid
+		}
+	}
 }
 
 const user = 65534
