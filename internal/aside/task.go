@@ -50,6 +50,9 @@ func Free(fs proc.FS, holder locks.Holder, lock locks.Lock, until time.Time) err
 // do has a child of its own do a task. A child that is still at it after until
 // is killed and left: it may be stuck in the kernel itself.
 func do(until time.Time, task Task, arguments ...string) error {
+	if !time.Now().Before(until) {
+		return fmt.Errorf("%s: %w", task, ErrLate)
+	}
 	if Reap() >= mostLeft {
 		return fmt.Errorf("%s: %d children are stuck already: %w", task, mostLeft, errNoChild)
 	}

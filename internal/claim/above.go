@@ -32,7 +32,7 @@ func (s *Scanner) foreignLed(l *look, stat proc.Stat) bool {
 // between the steps of a salloc, so it counts as the user's.
 func (s *Scanner) otherSteps(l *look) bool {
 	for _, stepd := range l.stepds {
-		if stepd.title.Job != s.Scope.Job.ID && !s.Scope.Job.Names(stepd.title.Job) {
+		if !s.Scope.serves(stepd.title) {
 			return true
 		}
 	}

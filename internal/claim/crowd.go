@@ -103,10 +103,11 @@ func (s *Scanner) crowdOf(l *look) crowd {
 	return crowd{every: len(l.members) / sample}
 }
 
-// meetBrief notes one of a crowd; nil for one that must be read in full.
+// meetBrief notes one of a crowd; nil for one that must be read in full. A list
+// holds numbers: it proves only who had the number before it was read.
 func (s *Scanner) meetBrief(l *look, stat proc.Stat, owner uint32) *known {
 	listed := l.members[stat.PID]
-	if listed == nil || !l.crowd.is() || listed.place == nil || isSlurmName(stat.Comm) {
+	if listed == nil || !l.crowd.is() || listed.place == nil || isSlurmName(stat.Comm) || stat.Start >= l.listedAt {
 		return nil
 	}
 	l.crowd.met++

@@ -123,6 +123,32 @@ func withDispositions(t *testing.T, s *Scanner) {
 	}
 }
 
+// A number that was on the list may be another process's by the time it is
+// read: only who started before the list was read is proven by it.
+func TestAListProvesNobodyWhoStartedLater(t *testing.T) {
+	const uptime = 100_000 // of the tree, in ticks
+	s, _ := crowded(t, everything(), func(i int, p *one) {
+		switch i {
+		case 40, 41, 42, 43:
+			p.start, p.uid, p.env = uptime+i-41, 5, ""
+		}
+	})
+	for _, pid := range []string{"1041", "1042", "1043"} {
+		if err := os.WriteFile(filepath.Join(string(s.FS), pid, "cgroup"), []byte("0::/system.slice/else.service\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, brief := lookAt(t, s)
+	if len(result.Claimed) != crowdOfTest-3 || len(result.Spared) != 0 {
+		t.Errorf("%d claimed, %d of them briefly, spared %+v", len(result.Claimed), brief, result.Spared)
+	}
+	for _, c := range result.Claimed {
+		if c.Stat.Start >= uptime {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // Where anything speaks against one that is read, all are.
 func TestAMixedCrowdIsReadInFull(t *testing.T) {
 	other := func(i int, p *one) {

@@ -87,6 +87,12 @@ type Scope struct {
 	Ending map[proc.Key]bool
 }
 
+// serves says whether a slurmstepd with this title runs a step of the job,
+// whichever run of it. The title of a het component shows its own number.
+func (s Scope) serves(title slurm.Title) bool {
+	return title.Job == s.Job.ID || s.Job.Names(title.Job)
+}
+
 // slack is by how much a process may seem older than its job: the start of a
 // job is a whole second of the controller's clock, that of a process a tick
 // of the node's.

@@ -80,7 +80,9 @@ func byPlace(scope Scope, f Facts) Verdict {
 		return spared(HooksOwn)
 	case named && mismatch(scope, f) != NoReason:
 		return spared(mismatch(scope, f))
-	case f.HasAbove && !f.AboveHook && scope.Job.Names(f.Above.Job):
+	case f.HasAbove && !f.AboveHook && (f.Above.Job == 0 || scope.serves(f.Above)):
+		// Below a slurmstepd that cannot be read, in the job's own group: whose
+		// could it be but the job's?
 		return spared(LiveStep)
 	case belowLiveTask(scope, f):
 		return spared(OtherStep)
@@ -116,7 +118,7 @@ func refuse(scope Scope, f Facts) Reason {
 		return LoginSession
 	case f.Salloc:
 		return Allocation
-	case f.HasAbove && !f.AboveHook && (f.Above.Job == scope.Job.ID || scope.Job.Names(f.Above.Job)):
+	case f.HasAbove && !f.AboveHook && scope.serves(f.Above):
 		return LiveStep
 	case f.HasAbove && !f.AboveHook:
 		return OtherJob

@@ -105,6 +105,12 @@ func TestJudge(t *testing.T) {
 		{"in the job's group, below a living step", epilog(), func(f *Facts) {
 			f.Place, f.Member, f.HasAbove, f.Above = inJob(77, "0", 0), true, true, slurm.Title{Job: 77}
 		}, spared(LiveStep)},
+		{"in the job's group, below a slurmstepd whose title is cut off", epilog(), func(f *Facts) {
+			f.Place, f.Member, f.HasAbove = inJob(77, "0", 0), true, true
+		}, spared(LiveStep)},
+		{"in a component's group, below a living step of it", het, func(f *Facts) {
+			f.Place, f.Member, f.HasAbove, f.Above = inJob(78, "0", 0), true, true, slurm.Title{Job: 78}
+		}, spared(LiveStep)},
 		{"beside the hook in the job", batch(), func(f *Facts) { f.Place = inJob(77, "batch", -1); f.Place.Stepd = true }, spared(HooksOwn)},
 
 		{"of the batch step, which has no number", batch(), func(*Facts) {}, claimed(ByEnviron)},

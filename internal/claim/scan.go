@@ -124,7 +124,9 @@ func (s *Scanner) Groups() []cgroup.Group { return cgroup.Find(s.mounts, s.Scope
 
 // look is the state of one pass over /proc.
 type look struct {
+	until     time.Time
 	members   map[int]*member // who is on a list of the job's groups
+	listedAt  uint64          // ticks since boot right before those lists were read, 0 unknown
 	relatives map[int]*relative
 	records   map[int]*known
 	stepds    map[int]*known // living slurmstepd, by pid
@@ -158,10 +160,13 @@ func (l *look) missed(err error) {
 // call each.
 func (s *Scanner) Look(until time.Time) (Result, error) {
 	l := &look{
+		until:   until,
 		members: map[int]*member{}, relatives: map[int]*relative{},
 		records: map[int]*known{}, stepds: map[int]*known{}, present: map[int]link{}, leaders: map[int]bool{},
 	}
-	s.groups = s.Groups()
+	if s.groups = s.Groups(); len(s.groups) > 0 {
+		l.listedAt, _ = s.FS.Uptime()
+	}
 	for _, group := range s.groups {
 		// Who is counted by the kernel and on no list may be on the next one.
 		sure := s.list(l, group, until)
@@ -271,7 +276,7 @@ func (s *Scanner) meet(l *look, stat proc.Stat) *known {
 		record.facts.SlurmsOwn = s.slurmsExecutable(stat.PID, stat.Comm)
 		if record.facts.SlurmsOwn && stat.Comm == "slurmstepd" {
 			// Cut off or not to be read, it still is some job's: job 0.
-			line := s.arguments(stat)
+			line := s.arguments(l, stat)
 			record.title, _ = slurm.ParseTitle(line)
 			record.titled = !bytes.Contains(line, []byte("\x00infinity"))
 		}
@@ -283,13 +288,14 @@ func (s *Scanner) meet(l *look, stat proc.Stat) *known {
 	return record
 }
 
-// arguments reads the arguments of a slurmstepd, aside if it is stuck itself.
-func (s *Scanner) arguments(stat proc.Stat) []byte {
-	if stat.State != 'D' {
-		line, _ := s.FS.CommandLine(stat.PID, s.buffer)
-		return line
+// arguments reads the arguments of a slurmstepd: aside, since it may wait for
+// the file system of the job's output, or its own program's, with any thread.
+func (s *Scanner) arguments(l *look, stat proc.Stat) []byte {
+	until := time.Now().Add(readLimit)
+	if l.until.Before(until) {
+		until = l.until
 	}
-	line, _ := s.Aside.One(aside.Subject{PID: stat.PID, Stuck: true}, aside.Arguments, time.Now().Add(readLimit))
+	line, _ := s.Aside.One(aside.Subject{PID: stat.PID, Stuck: stat.State == 'D'}, aside.Arguments, until)
 	return line
 }
 

@@ -69,7 +69,7 @@ func TestALookIsCutOff(t *testing.T) {
 	if result, err := s.Look(time.Now()); err != nil || !result.Partial {
 		t.Errorf("without time: %+v, %v", result, err)
 	}
-	if result, err := s.Look(time.Now().Add(5 * time.Second)); err != nil || result.Partial || len(result.Claimed) != 1 {
+	if result, err := s.Look(time.Now().Add(30 * time.Second)); err != nil || result.Partial || len(result.Claimed) != 1 {
 		t.Errorf("with time: %+v, %v", result, err)
 	}
 }

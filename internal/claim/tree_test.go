@@ -1,10 +1,12 @@
 package claim
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,5 +166,30 @@ func TestOrphaned(t *testing.T) {
 		if got := s.orphaned(test.pid, test.parent); got != test.want {
 			t.Errorf("%+v: %v", test, got)
 		}
+	}
+}
+
+// The arguments of a slurmstepd may never come, whatever its state says: it is
+// some job's then, and nobody waits for it.
+func TestASlurmstepdThatCannotBeRead(t *testing.T) {
+	fs := tree(
+		t,
+		one{pid: 50, parent: 1, session: 50, comm: "slurmstepd", start: 400},
+		one{pid: 110, parent: 50, session: 50, uid: user, comm: "task", env: mark77, start: 450},
+	)
+	line := fs.Path(50, "cmdline")
+	if err := errors.Join(os.Remove(line), syscall.Mkfifo(line, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	rescue := time.AfterFunc(10*time.Second, func() {
+		if pipe, err := os.OpenFile(line, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			pipe.Close()
+		}
+	})
+	defer rescue.Stop()
+	began := time.Now()
+	got, _ := judged(t, fs, slurm.Job{ID: 77, UID: user, Restarts: -1}, everything())
+	if took := time.Since(began); took > 5*time.Second || len(got) != 1 || got[110] != string(OtherJob) {
+		t.Errorf("%v after %s", got, took)
 	}
 }

@@ -144,7 +144,7 @@ func (s *Scanner) allowed(v Verdict) Verdict {
 
 // otherJob says whether the process shows that another job is on the node.
 func otherJob(scope Scope, f Facts) bool {
-	return f.HasAbove && !f.AboveHook && !scope.Job.Names(f.Above.Job) && f.Above.Job != scope.Job.ID ||
+	return f.HasAbove && !f.AboveHook && !scope.serves(f.Above) ||
 		f.Place.InJob() && !f.Place.Belongs(scope.Job) ||
 		f.Mark.Job != 0 && !scope.Job.Names(f.Mark.Job)
 }
@@ -225,7 +225,7 @@ func (s *Scanner) result(l *look) Result {
 // serves.
 func (s *Scanner) stepdOf(l *look) bool {
 	for _, stepd := range l.stepds {
-		if stepd.title.Job == s.Scope.Job.ID || s.Scope.Job.Names(stepd.title.Job) {
+		if s.Scope.serves(stepd.title) {
 			return true
 		}
 	}
