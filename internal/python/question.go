@@ -51,12 +51,16 @@ func answer(fs proc.FS, pid int, _ []byte) ([]byte, error) {
 }
 
 // encode writes the reply in at most most bytes: if need be without the middle
-// of the stacks, and then without the last threads.
+// of the stacks, and then without the last threads. What is too long by its
+// names alone is not written down first: a hostile memory can have the same
+// long name in every frame, which makes hundreds of MiB.
 func (r reply) encode(most int) ([]byte, error) {
 	for keep := mostFrames; ; keep /= 4 {
-		text, err := json.Marshal(r)
-		if err != nil || len(text) <= most {
-			return text, err
+		if r.Snapshot == nil || r.Snapshot.names() <= most {
+			text, err := json.Marshal(r)
+			if err != nil || len(text) <= most {
+				return text, err
+			}
 		}
 		r.Snapshot.Cut = true
 		for n := range r.Snapshot.Threads {
@@ -67,6 +71,31 @@ func (r reply) encode(most int) ([]byte, error) {
 			r.Snapshot.Threads = r.Snapshot.Threads[:len(r.Snapshot.Threads)/2]
 		}
 	}
+}
+
+// names is how long all names in the snapshot are together, in bytes: JSON
+// makes none of them shorter.
+func (s *Snapshot) names() int {
+	sum := 0
+	for n := range s.Threads {
+		t := &s.Threads[n]
+		sum += len(t.Name)
+		if t.Base != nil {
+			sum += t.Base.names()
+		}
+		for at := range t.Frames {
+			sum += t.Frames[at].names()
+		}
+	}
+	return sum
+}
+
+func (f *Frame) names() int {
+	sum := len(f.Function) + len(f.File)
+	if f.Self != nil {
+		sum += len(f.Self.Name)
+	}
+	return sum
 }
 
 // shortened keeps both ends of a stack.
