@@ -326,6 +326,31 @@ func TestLimitsOfMemory(t *testing.T) {
 	}
 }
 
+// Where the kernel does not say which number a thread has in its namespace
+// (before 4.1), no thread is taken for another: nothing is known of any.
+func TestNoNumbersInNamespaces(t *testing.T) {
+	p := draw(t)
+	for tid, status := range p.before {
+		status.NamespacePID, status.NamespacePIDs = 0, 0
+		p.before[tid] = status
+	}
+	i := p.interpreter(t)
+	for _, unknown := range []bool{false, true} {
+		if unknown {
+			i.thread.native = 0 // as before 3.11
+		}
+		s := &Snapshot{}
+		if err := i.take(p, s); err != nil {
+			t.Fatal(err)
+		}
+		for _, thread := range s.Threads {
+			if thread.TID != 0 {
+				t.Errorf("%q is taken for thread %d", thread.Name, thread.TID)
+			}
+		}
+	}
+}
+
 func FuzzSpoiledMemory(f *testing.F) {
 	p := draw(f)
 	f.Add([]byte("0123456789abcdef"))

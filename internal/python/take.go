@@ -62,7 +62,9 @@ func (i *interpreter) look(k kernel, all []*state, before map[int]proc.Status) {
 	i.decodeAll(all)
 	inside := make(map[int]int, len(before))
 	for tid, status := range before {
-		inside[status.NamespacePID] = tid
+		if status.NamespacePID != 0 { // else 0, not known, would be a number
+			inside[status.NamespacePID] = tid
+		}
 	}
 	for _, t := range all {
 		if t.inside == 0 {
