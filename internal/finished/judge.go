@@ -59,11 +59,17 @@ func (f *Finding) gone(facts Facts) {
 	f.ended(NativeExit, "_PyRuntime has no interpreter any more, and was told to end")
 }
 
-// launcher says whether a program is Python itself: nobody else calls what its
-// main thread runs.
+// launcher says whether a program is Python itself, python3.11 or, of another
+// build, python3.11-dbg: nobody else calls what its main thread runs. A
+// python_worker may well embed it.
 func launcher(program string) bool {
-	name := strings.TrimSuffix(path.Base(program), " (deleted)")
-	return strings.HasPrefix(name, "python") || strings.HasPrefix(name, "platform-python")
+	name := strings.TrimPrefix(strings.TrimSuffix(path.Base(program), " (deleted)"), "platform-")
+	version, is := strings.CutPrefix(name, "python")
+	switch strings.TrimLeft(version, "0123456789.") {
+	case "", "d", "m", "dm", "-dbg":
+		return is
+	}
+	return false
 }
 
 // judgeMain judges by the main thread.
@@ -142,8 +148,8 @@ func (f *Finding) judgeEnd(facts Facts, outer *python.Frame, frames []python.Fra
 	s := facts.Snapshot
 	kind := kindOf(outer, frames)
 	switch {
-	case outer.In("importlib/_bootstrap.py"), outer.In("importlib/_bootstrap_external.py"), outer.In("site.py"):
-		f.unsure("it is starting")
+	case starting(outer):
+		f.unsure("it is starting, or calls what it calls when it starts")
 		return
 	case s.TearingDown && (kind == "" || kind == ExitHandler):
 		kind = Teardown
@@ -164,6 +170,21 @@ func (f *Finding) judgeEnd(facts Facts, outer *python.Frame, frames []python.Fra
 	}
 	f.ended(kind, "the outermost frame of the main thread is "+outer.Function)
 	f.Waits = waits(s, facts.PID, kind, frames)
+}
+
+// starting says whether a frame is of what Python itself calls before it comes
+// to a program: imports, the codecs of its standard streams, and whether the
+// script is a ZIP file (Python/pylifecycle.c, init_interp_main; Modules/main.c,
+// pymain_run_python). On a file system that does not answer it stays there.
+func starting(f *python.Frame) bool {
+	for _, tail := range []string{
+		"importlib/_bootstrap.py", "importlib/_bootstrap_external.py", "site.py", "encodings/__init__.py", "codecs.py", "zipimport.py",
+	} {
+		if f.In(tail) {
+			return true
+		}
+	}
+	return false
 }
 
 // kindOf names what runs at the end of a program by its frames, "" if it is

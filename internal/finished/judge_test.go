@@ -34,6 +34,10 @@ func TestJudge(t *testing.T) {
 	based.Threads[0].Whole, based.Threads[0].Base = false, &module
 	none := still(python.Unknown, false)
 	none.Interpreters = 0
+	gone := still(python.Unknown, true)
+	gone.Interpreters = 0
+	astray := still(python.Unknown, false, frame("_exit_function", library+"multiprocessing/util.py"), frame("_bootstrap", library+"multiprocessing/process.py"), module)
+	astray.Threads[0].Whole, astray.Threads[0].Base = false, &module
 	second := still(python.Unknown, false, shutdown)
 	second.Threads[0].Main = false
 	for name, one := range map[string]struct {
@@ -52,8 +56,20 @@ func TestJudge(t *testing.T) {
 		"a handler of an embedding program": {"/usr/bin/uwsgi", still(python.Unknown, false, handler), Unsure, ""},
 		"while it is taken apart":           {"/usr/bin/python3.9", still(python.Unknown, true, handler), Ended, Teardown},
 		"starting":                          {"/usr/bin/python3.9", still(python.Unknown, false, frame("_find_and_load", "<frozen importlib._bootstrap>")), Unsure, ""},
+		"starting, importing a codec":       {"/usr/bin/python3.9", still(python.Unknown, false, frame("search_function", library+"encodings/__init__.py")), Unsure, ""},
+		"starting, making a decoder":        {"/usr/bin/python3.9", still(python.Unknown, false, frame("__init__", library+"codecs.py")), Unsure, ""},
+		"starting, asking for the script":   {"/usr/bin/python3.11", still(python.Unknown, false, frame("zipimporter.__init__", "<frozen zipimport>")), Unsure, ""},
+		"a program named after Python":      {"/opt/a/bin/python_worker", still(python.Unknown, false, handler), Unsure, ""},
+		"another one":                       {"/opt/a/bin/python3-embedded", still(python.Unknown, false, shutdown), Unsure, ""},
+		"a python of another kind":          {"/usr/bin/python3.9-dbg", still(python.Unknown, false, shutdown), Ended, Threads},
+		"a python of the system":            {"/usr/libexec/platform-python3.9", still(python.Unknown, false, shutdown), Ended, Threads},
 		"running":                           {"/usr/bin/python3.9", still(python.Unknown, false, shutdown, module), Running, ""},
 		"torn":                              {"/usr/bin/python3.9", busy, Unsure, ""},
+		"torn, and its frames lead astray":  {"/usr/bin/python3.11", astray, Running, ""},
+		"gone, its libraries go on":         {"/usr/bin/python3.11", gone, Ended, NativeExit},
+		"gone in an embedding program":      {"/usr/bin/vim", gone, Unsure, ""},
+		"no frames while it is taken apart": {"/usr/bin/python3.9", still(python.Unknown, true), Ended, Teardown},
+		"the same of an embedding program":  {"/usr/bin/vim", still(python.Unknown, true), Unsure, ""},
 		"torn, but its end is known":        {"/usr/bin/python3.11", based, Running, ""},
 		"no frames":                         {"/usr/bin/python3.9", still(python.Unknown, false), Unsure, ""},
 		"not initialized":                   {"/usr/bin/gdb", none, Unsure, ""},

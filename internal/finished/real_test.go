@@ -213,3 +213,30 @@ p.start(); p.join()`, Ended, Threads},
 		expect(t, l, key, Running, "", "")
 	}
 }
+
+// A Python that starts may wait for long: its libraries are on a file system
+// that does not answer. None of the frames it begins with is those of a program.
+func TestStarting(t *testing.T) {
+	for _, path := range pythons(t) {
+		folder := t.TempDir()
+		codecs, err := exec.Command(path, "-I", "-c", "import encodings; print(encodings.__path__[0], end='')").Output()
+		if err == nil {
+			err = os.CopyFS(filepath.Join(folder, "encodings"), os.DirFS(string(codecs)))
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(folder, "encodings", "slow.py"), []byte("import time\ntime.sleep(600)\n"), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PYTHONPATH", folder)
+		t.Setenv("PYTHONIOENCODING", "slow")
+		key := begin(t, path, "pass")
+		l := New(proc.Default)
+		defer l.Close()
+		o := expect(t, l, key, Unsure, "", "it is starting")
+		if o.Finding.Python == "" {
+			t.Errorf("%s: %+v", path, o.Finding)
+		}
+	}
+}
