@@ -177,6 +177,64 @@ outer()
 	}
 }
 
+// From 3.12 on the interpreter says itself that it was told to end.
+func TestFinalizing(t *testing.T) {
+	const thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
+	for _, python := range pythons(t) {
+		for _, one := range []struct {
+			text, outer string
+			flag        Flag
+		}{{thread, "_shutdown", Yes}, {thread + "time.sleep(600)", "<module>", No}} {
+			pid := start(t, python, "-c", one.text)
+			var s *Snapshot
+			wait(t, one.outer, func() bool {
+				var err error
+				s, err = Read(proc.Default, pid, soon())
+				return err == nil && len(s.Threads) == 2 && s.Main(pid) != nil && s.Main(pid).Still && s.Main(pid).Outermost() != nil &&
+					s.Main(pid).Outermost().Function == one.outer
+			})
+			var minor int
+			if _, err := fmt.Sscanf(s.Version, "3.%d", &minor); err != nil {
+				t.Fatal(err)
+			}
+			want := one.flag
+			if minor < 12 {
+				want = Unknown
+			}
+			if s.Finalizing != want || s.TearingDown {
+				t.Errorf("%s in %s: finalizing %d, want %d; torn down: %v", python, one.outer, s.Finalizing, want, s.TearingDown)
+			}
+		}
+	}
+}
+
+// A thread slept if it is asleep and its switches were not counted meanwhile.
+func TestSlept(t *testing.T) {
+	asleep, busy := start(t, "sleep", "60"), start(t, "sh", "-c", "while :; do :; done")
+	k := &target{fs: proc.Default, buffer: make([]byte, 8<<10)}
+	status := func(pid int) proc.Status {
+		all, err := k.statuses()
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%v, %v", all, err)
+		}
+		return all[pid]
+	}
+	k.pid = asleep
+	wait(t, "sleep", func() bool { before := status(asleep); return before.State == 'S' && k.slept(asleep, before) })
+	before := status(asleep)
+	before.Switches--
+	if k.slept(asleep, before) {
+		t.Error("it ran, and slept")
+	}
+	k.pid = busy
+	wait(t, "the loop", func() bool { return status(busy).State == 'R' })
+	for range 100 {
+		if k.slept(busy, status(busy)) {
+			t.Fatal("who runs does not sleep")
+		}
+	}
+}
+
 func TestNoPython(t *testing.T) {
 	pid := start(t, "sleep", "60")
 	if _, err := Read(proc.Default, pid, soon()); !errors.Is(err, ErrNone) {

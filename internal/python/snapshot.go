@@ -92,7 +92,9 @@ func (i *interpreter) decodeAll(all []*state) {
 
 // settle decides whether the stack of a thread is whole. Of one that slept it
 // is. Of one that ran it is if its outermost frame is where it must be; before
-// 3.11 nothing tells that, but the frame in which every program begins does.
+// 3.11 nothing tells that, but the frame in which every program begins does. Of
+// one that ran without any frame, what lies in the place of the first is what
+// an earlier one has left there.
 func (t *state) settle(still bool) {
 	t.Still = still
 	n := len(t.Frames)
@@ -101,6 +103,7 @@ func (t *state) settle(still bool) {
 	case still:
 		t.Whole = true
 	case n == 0:
+		t.Base = nil
 	case t.Base != nil:
 		t.Whole = t.Frames[n-1].address == t.Base.address
 	default:

@@ -41,6 +41,20 @@ func block(minor int, free uint64) []byte {
 	return text
 }
 
+// wordOf is the index of a word in the block.
+func wordOf(minor int, name string) int {
+	at := 3
+	for _, one := range orders[minor] {
+		for _, word := range one.words() {
+			if word == name {
+				return at
+			}
+			at++
+		}
+	}
+	panic(name)
+}
+
 // held is a memory with one text in it.
 func held(address uint64, text []byte) *memory {
 	return newMemory(func(addresses []uint64, pages [][page]byte) (int, error) {
@@ -64,6 +78,10 @@ func TestPublishedOffsets(t *testing.T) {
 			t.Errorf("3.%d: %d words, %v", minor, len(text)/8, err)
 			continue
 		}
+		// Neither is published before some version: their distance from a neighbour is.
+		if l.interp.finalizing != l.interp.threads-24 || l.text.compact-l.text.ascii != 16 && minor < 15 {
+			t.Errorf("3.%d: %+v", minor, l)
+		}
 		if l.runtime.head != 5 || l.interp.next != 8 || l.minor != minor || l.code.file == 0 || l.text.compact == 0 {
 			t.Errorf("3.%d: %+v", minor, l)
 		}
@@ -75,10 +93,13 @@ func TestRefusedVersions(t *testing.T) {
 	binary.LittleEndian.PutUint64(longer[4*8:], 96*8+24)
 	odd := block(14, 0)
 	binary.LittleEndian.PutUint64(odd[5*8:], 1<<40)
+	moved := block(14, 0)
+	binary.LittleEndian.PutUint64(moved[wordOf(14, "type")*8:], objectType+8)
 	for name, one := range map[string]struct {
 		text []byte
 		want string
 	}{
+		"another object": {moved, "not plausible"},
 		"not known":      {block(16, 0), "cannot read Python 3.16.5: the order"},
 		"free-threaded":  {block(14, 1), "cannot read Python 3.14.5: it is a free-threaded build"},
 		"another length": {longer, "has another length"},
@@ -89,6 +110,12 @@ func TestRefusedVersions(t *testing.T) {
 		if !errors.As(err, &unknown) || !strings.Contains(err.Error(), one.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	var unknown *UnknownError
+	fourth := block(14, 0)
+	fourth[11] = 4
+	if _, err := published(held(1<<20, fourth), 1<<20, fourth[:24]); !errors.As(err, &unknown) {
+		t.Errorf("Python 4: %v", err)
 	}
 	for _, minor := range []int{6, 13, 99} {
 		if _, ok := table(minor); ok {
@@ -118,6 +145,7 @@ func TestLines(t *testing.T) {
 func FuzzLines(f *testing.F) {
 	f.Add(11, []byte{0x80 | 13<<3 | 1, 4, 0xff, 0xff}, 10, 4)
 	f.Add(9, []byte{4, 1, 6}, 10, 4)
+	f.Add(11, []byte{0x80 | 13<<3, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f}, 10, 1)
 	f.Fuzz(func(t *testing.T, minor int, table []byte, first, at int) {
 		if line := lineAt(minor, table, 0, at); line > 1<<36*(len(table)+1) || line < -1<<36*(len(table)+1) {
 			t.Error(line)
