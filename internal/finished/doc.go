@@ -8,7 +8,9 @@
 // waits for threads that are no daemons, then the exit handlers, among them
 // those of concurrent.futures and multiprocessing, then the interpreter is
 // taken apart. So the outermost frame of the main thread tells, and from 3.12
-// on a flag of the interpreter as well. What is not certain is Unsure.
+// on a flag of the interpreter as well. Others begin without a frame of a
+// program too, and prove nothing: a Python that is starting, a child forked by
+// a thread, a greenlet. What is not certain is Unsure.
 //
 // One look proves that the main program has ended. That it hangs takes two at
 // least Apart from each other, with the same result, and nothing that moved in

@@ -21,6 +21,8 @@ func TestShell(t *testing.T) {
 		"waits for the foreground": {"sleep 60; true", false},
 		"waits for both":           {"sleep 60 & sleep 61; true", false},
 		"has no child":             {"read x", false},
+		"is in the background":     {"trap '' INT QUIT; sleep 60 & wait", false},
+		"is at work":               {"sleep 60 & while :; do :; done", false},
 	} {
 		command := exec.Command("/bin/bash", "-c", one.script)
 		input, err := command.StdinPipe()

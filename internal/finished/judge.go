@@ -151,6 +151,12 @@ func (f *Finding) judgeEnd(facts Facts, outer *python.Frame, frames []python.Fra
 	case starting(outer):
 		f.unsure("it is starting, or calls what it calls when it starts")
 		return
+	case outer.Is("_bootstrap", "threading.py"):
+		f.unsure("a thread has forked it, in whose frames it goes on")
+		return
+	case s.Greenlets && kind == "" && s.Finalizing != python.Yes && !s.TearingDown:
+		f.unsure("its main thread may be in a greenlet, which has frames of its own")
+		return
 	case s.TearingDown && (kind == "" || kind == ExitHandler):
 		kind = Teardown
 		f.Grounds = append(f.Grounds, "_PyRuntime was told to end")

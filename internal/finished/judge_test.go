@@ -34,6 +34,10 @@ func TestJudge(t *testing.T) {
 	based.Threads[0].Whole, based.Threads[0].Base = false, &module
 	none := still(python.Unknown, false)
 	none.Interpreters = 0
+	greenlet, greenletEnded := still(python.Unknown, false, frame("Hub.run", "/home/a/gevent/hub.py")), still(python.Unknown, false, shutdown)
+	greenlet.Greenlets, greenletEnded.Greenlets = true, true
+	markedGreenlet := still(python.No, false, frame("Hub.run", "/home/a/gevent/hub.py"))
+	markedGreenlet.Greenlets = true
 	gone := still(python.Unknown, true)
 	gone.Interpreters = 0
 	astray := still(python.Unknown, false, frame("_exit_function", library+"multiprocessing/util.py"), frame("_bootstrap", library+"multiprocessing/process.py"), module)
@@ -59,6 +63,11 @@ func TestJudge(t *testing.T) {
 		"starting, importing a codec":       {"/usr/bin/python3.9", still(python.Unknown, false, frame("search_function", library+"encodings/__init__.py")), Unsure, ""},
 		"starting, making a decoder":        {"/usr/bin/python3.9", still(python.Unknown, false, frame("__init__", library+"codecs.py")), Unsure, ""},
 		"starting, asking for the script":   {"/usr/bin/python3.11", still(python.Unknown, false, frame("zipimporter.__init__", "<frozen zipimport>")), Unsure, ""},
+		"forked by a thread":                {"/usr/bin/python3.9", still(python.Unknown, false, handler, frame("_bootstrap", library+"threading.py")), Unsure, ""},
+		"forked by a thread, 3.11":          {"/usr/bin/python3.11", still(python.Unknown, false, handler, frame("Thread._bootstrap", library+"threading.py")), Unsure, ""},
+		"in a greenlet":                     {"/usr/bin/python3.9", greenlet, Unsure, ""},
+		"in a greenlet, 3.12":               {"/usr/bin/python3.12", markedGreenlet, Unsure, ""},
+		"ended, and greenlets are there":    {"/usr/bin/python3.9", greenletEnded, Ended, Threads},
 		"a program named after Python":      {"/opt/a/bin/python_worker", still(python.Unknown, false, handler), Unsure, ""},
 		"another one":                       {"/opt/a/bin/python3-embedded", still(python.Unknown, false, shutdown), Unsure, ""},
 		"a python of another kind":          {"/usr/bin/python3.9-dbg", still(python.Unknown, false, shutdown), Ended, Threads},
@@ -101,6 +110,19 @@ func TestWordsAreSafe(t *testing.T) {
 	if strings.ContainsAny(words, "\x1b\n\x07") || !utf8.ValidString(words) || !strings.Contains(words, `\x1b[2Jname\x0a`) {
 		t.Errorf("%q", words)
 	}
+	const bad = "\x1b[2J\n\u009b\u202e\xff"
+	for _, words := range []string{
+		Finding{State: Unsure, Why: bad}.Words("job 14"),
+		Finding{State: Running, Main: &Place{Function: bad, File: bad}}.Words("job 14"),
+		Finding{State: Ended, Kind: ExitHandler, Outer: &Place{Function: bad}}.Words("job 14"),
+		Finding{State: Ended, Kind: Child, Waits: []Wait{{Process: bad, PID: 7, Command: bad}}}.Words("job 14"),
+		Finding{State: Ended, Kind: Threads, Waits: []Wait{{Thread: bad, At: &Place{File: bad}, Inside: &Place{Function: bad}}}}.Words("job 14"),
+		Shell{Children: []ShellChild{{PID: 7, Command: bad}}}.Words("process 6"),
+	} {
+		if strings.ContainsAny(words, "\x1b\n\u009b\u202e") || !utf8.ValidString(words) || !strings.Contains(words, `\x1b[2J\x0a`) {
+			t.Errorf("%q", words)
+		}
+	}
 }
 
 func looked(at time.Duration, cpu time.Duration, bytes, tcp uint64, finding Finding) *Observation {
@@ -121,6 +143,10 @@ func TestCompare(t *testing.T) {
 	gone.Key.Start++
 	blind := looked(time.Minute, 0, 0, 0, ended)
 	blind.Sample.Unreadable = errors.New("no")
+	dead := looked(time.Minute, 0, 0, 0, ended)
+	dead.Sample.Gone = true
+	reads, device, pages := looked(time.Minute, 0, 0, 0, ended), looked(time.Minute, 0, 0, 0, ended), looked(time.Minute, 0, 0, 0, ended)
+	reads.Sample.IO.ReadCalls, device.Sample.IO.ReadDevice, pages.Sample.IO.WrittenPages = 1<<20, 1<<20, 1<<20
 	for name, one := range map[string]struct {
 		second *Observation
 		hung   bool
@@ -137,6 +163,10 @@ func TestCompare(t *testing.T) {
 		"not ended any more": {looked(time.Minute, 0, 0, 0, running), false, Finishing},
 		"another process":    {gone, false, Finishing},
 		"not readable":       {blind, false, Finishing},
+		"dead":               {dead, false, Finishing},
+		"reads":              {reads, false, Finishing},
+		"reads from a disk":  {device, false, Finishing},
+		"writes into pages":  {pages, false, Finishing},
 	} {
 		got := Compare(first, one.second)
 		if got.Hung != one.hung || got.Pace != one.pace || got.Hung != (got.Why == "") {
@@ -146,6 +176,13 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: %s", name, words)
 		}
 	}
+	later := looked(time.Minute, 0, 0, 0, ended)
+	for name, first := range map[string]*Observation{"not readable": blind, "not ended": looked(0, 0, 0, 0, running)} {
+		first.At = time.Unix(0, 0)
+		if got := Compare(first, later); got.Hung || got.Pace != Finishing || got.Why == "" {
+			t.Errorf("%s at first: %+v", name, got)
+		}
+	}
 }
 
 func TestQuiet(t *testing.T) {
@@ -153,23 +190,34 @@ func TestQuiet(t *testing.T) {
 		return looked(time.Duration(seconds)*time.Second, cpu, bytes, 0, Finding{}).withPID(pid).Sample
 	}
 	before := []activity.Sample{at(0, 0, 0, 10), at(0, 0, 0, 11)}
+	gone, unread, reads, device, pages := at(60, 0, 0, 11), at(60, 0, 0, 11), at(60, 0, 0, 11), at(60, 0, 0, 11), at(60, 0, 0, 11)
+	gone.Gone, unread.Unreadable = true, errors.New("no")
+	reads.IO.ReadCalls, device.IO.ReadDevice, pages.IO.WrittenPages = 1<<20, 1<<20, 1<<20
 	for name, one := range map[string]struct {
 		after []activity.Sample
 		want  bool
 	}{
-		"nothing moves":    {[]activity.Sample{at(60, 0, 0, 10), at(60, 0, 0, 11)}, true},
-		"a little":         {[]activity.Sample{at(60, 100*time.Millisecond, 500, 10), at(60, 0, 500, 11)}, true},
-		"together a lot":   {[]activity.Sample{at(60, 400*time.Millisecond, 0, 10), at(60, 400*time.Millisecond, 0, 11)}, false},
-		"one writes":       {[]activity.Sample{at(60, 0, 1<<20, 10), at(60, 0, 0, 11)}, false},
-		"one is gone":      {[]activity.Sample{at(60, 0, 0, 10)}, false},
-		"another one":      {[]activity.Sample{at(60, 0, 0, 10), at(60, 0, 0, 12)}, false},
-		"nobody any more":  {nil, false},
-		"a beat just now":  {[]activity.Sample{at(1, 50*time.Millisecond, 2000, 10), at(1, 0, 0, 11)}, true},
-		"at the same time": {[]activity.Sample{at(0, 0, 0, 10), at(0, 0, 0, 11)}, false},
+		"nothing moves":     {[]activity.Sample{at(60, 0, 0, 10), at(60, 0, 0, 11)}, true},
+		"a little":          {[]activity.Sample{at(60, 100*time.Millisecond, 500, 10), at(60, 0, 500, 11)}, true},
+		"together a lot":    {[]activity.Sample{at(60, 400*time.Millisecond, 0, 10), at(60, 400*time.Millisecond, 0, 11)}, false},
+		"one writes":        {[]activity.Sample{at(60, 0, 1<<20, 10), at(60, 0, 0, 11)}, false},
+		"one is gone":       {[]activity.Sample{at(60, 0, 0, 10)}, false},
+		"another one":       {[]activity.Sample{at(60, 0, 0, 10), at(60, 0, 0, 12)}, false},
+		"nobody any more":   {nil, false},
+		"a beat just now":   {[]activity.Sample{at(1, 50*time.Millisecond, 2000, 10), at(1, 0, 0, 11)}, true},
+		"one has died":      {[]activity.Sample{at(60, 0, 0, 10), gone}, false},
+		"one is unreadable": {[]activity.Sample{at(60, 0, 0, 10), unread}, false},
+		"one reads":         {[]activity.Sample{at(60, 0, 0, 10), reads}, false},
+		"one reads a disk":  {[]activity.Sample{at(60, 0, 0, 10), device}, false},
+		"one fills pages":   {[]activity.Sample{at(60, 0, 0, 10), pages}, false},
+		"at the same time":  {[]activity.Sample{at(0, 0, 0, 10), at(0, 0, 0, 11)}, false},
 	} {
 		if got := Quiet(before, one.after); got != one.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+	if unread := []activity.Sample{before[0], unread}; Quiet(unread, []activity.Sample{at(60, 0, 0, 10), at(60, 0, 0, 11)}) {
+		t.Error("one was not readable at first")
 	}
 }
 

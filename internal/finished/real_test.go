@@ -240,3 +240,27 @@ func TestStarting(t *testing.T) {
 		}
 	}
 }
+
+// A child that a thread forked goes on in the frames of that thread: its main
+// thread began with none of a program.
+func TestForkedByAThread(t *testing.T) {
+	const text = forever + `
+def work():
+    if os.fork() == 0:
+        monitor()
+threading.Thread(target=work).start()
+time.sleep(600)`
+	for _, path := range pythons(t) {
+		l := New(proc.Default)
+		defer l.Close()
+		key := begin(t, path, text)
+		var child []int
+		for until := time.Now().Add(30 * time.Second); len(child) == 0 && time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+			child = l.children(key.PID)
+		}
+		if len(child) != 1 {
+			t.Fatalf("%s: children %v", path, child)
+		}
+		expect(t, l, keyOf(t, child[0]), Unsure, "", "nothing can be said")
+	}
+}

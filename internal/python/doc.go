@@ -67,10 +67,12 @@ type Snapshot struct {
 	// TearingDown says that Py_FinalizeEx has passed the exit handlers and
 	// takes the interpreter apart (_PyRuntimeState.finalizing).
 	TearingDown bool
-	LeaderGone  bool     // the main thread has left by itself, others go on
-	Threads     []Thread // newest first
-	Native      int      // threads that never ran Python
-	Cut         bool     // threads or frames were left out for brevity
+	// Greenlets says that a library is loaded that changes stacks (greenlet,
+	// gevent): the outermost frame may be that of a greenlet.
+	Greenlets  bool
+	LeaderGone bool     // the main thread has left by itself, others go on
+	Threads    []Thread // newest first
+	Cut        bool     // threads or frames were left out for brevity
 }
 
 // Main returns the main thread's state in the main interpreter, nil if it has

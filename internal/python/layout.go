@@ -8,9 +8,8 @@ import (
 // layout says where one version of CPython keeps what, in bytes from the
 // start of each object. Zero means "not in this version" where zero cannot be.
 type layout struct {
-	minor     int    // 11 for 3.11
-	version   uint32 // PY_VERSION_HEX, 0 where the process does not say
-	published bool   // by the process itself
+	minor   int    // 11 for 3.11
+	version uint32 // PY_VERSION_HEX, 0 where the process does not say
 
 	runtime struct{ finalizing, head uint64 }                                  // _PyRuntimeState
 	interp  struct{ next, threads, finalizing uint64 }                         // PyInterpreterState
@@ -101,6 +100,8 @@ type interpreter struct {
 	*layout
 	image *image
 	base  uint64 // of _PyRuntime
+	// greenlets says that the library is mapped, or that this is not known.
+	greenlets bool
 }
 
 // find says which Python lies in an image and how it is laid out. Before 3.11
@@ -222,7 +223,7 @@ func published(m *memory, base uint64, head []byte) (*layout, error) {
 	if err := m.trouble(); err != nil {
 		return nil, err
 	}
-	l := &layout{minor: minor, version: version, published: true}
+	l := &layout{minor: minor, version: version}
 	if !l.take(at, block) {
 		return nil, unknown("its published offsets are not plausible")
 	}

@@ -86,9 +86,12 @@ func (t *target) find(m *memory) (*interpreter, error) {
 	}
 	program, _ := linux.Link(t.folder() + "/exe")
 	var libraries, programs []mapping
+	greenlets := len(text) >= mostMaps
 	for _, one := range parseMaps(text) {
-		switch {
-		case strings.HasPrefix(path.Base(one.path), "libpython"):
+		switch name := path.Base(one.path); {
+		case strings.Contains(name, "greenlet"):
+			greenlets = true
+		case strings.HasPrefix(name, "libpython"):
 			libraries = append(libraries, one)
 		case one.path == program:
 			programs = append(programs, one)
@@ -100,6 +103,7 @@ func (t *target) find(m *memory) (*interpreter, error) {
 		if wrong == nil {
 			var found *interpreter
 			if found, wrong = find(i); wrong == nil {
+				found.greenlets = greenlets
 				return found, nil
 			}
 		}
@@ -150,7 +154,7 @@ func Read(fs proc.FS, pid int, until time.Time) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("process %d: %w", pid, err)
 	}
-	s := &Snapshot{Version: i.String(), Path: i.image.path, LeaderGone: t.live != pid}
+	s := &Snapshot{Version: i.String(), Path: i.image.path, Greenlets: i.greenlets, LeaderGone: t.live != pid}
 	if err := i.take(t, s); err != nil {
 		return nil, fmt.Errorf("process %d: %w", pid, err)
 	}

@@ -208,6 +208,28 @@ func TestFinalizing(t *testing.T) {
 	}
 }
 
+// A greenlet has a stack of its own, and begins with a frame of its own. The
+// library itself is not needed to see whether it is there.
+func TestGreenlets(t *testing.T) {
+	library := filepath.Join(t.TempDir(), "_greenlet.cpython-311-x86_64-linux-gnu.so")
+	const script = "import mmap, sys, time\nf = open(sys.argv[1])\nm = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\ntime.sleep(600)"
+	for path, want := range map[string]bool{library: true, filepath.Join(filepath.Dir(library), "other.so"): false} {
+		if err := os.WriteFile(path, make([]byte, page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		pid := start(t, pythons(t)[0], "-c", script, path)
+		var s *Snapshot
+		wait(t, "the script", func() bool {
+			var err error
+			s, err = Read(proc.Default, pid, soon())
+			return err == nil && s.Main(pid) != nil && len(s.Main(pid).Frames) > 0 && s.Main(pid).Frames[0].Line == 4
+		})
+		if s.Greenlets != want {
+			t.Errorf("%s: %v", path, s.Greenlets)
+		}
+	}
+}
+
 // A thread slept if it is asleep and its switches were not counted meanwhile.
 func TestSlept(t *testing.T) {
 	asleep, busy := start(t, "sleep", "60"), start(t, "sh", "-c", "while :; do :; done")

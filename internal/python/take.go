@@ -42,7 +42,6 @@ func (i *interpreter) take(k kernel, s *Snapshot) error {
 		}
 		all = now
 		i.look(k, all, before)
-		s.Native = max(len(before)-len(all), 0)
 		if keep(best, all) == 0 || time.Now().After(m.until) {
 			break
 		}
