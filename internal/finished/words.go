@@ -1,10 +1,13 @@
 package finished
 
 import (
+	"encoding/json"
 	"fmt"
 	"path"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"lastcall/internal/forensics"
 )
@@ -13,6 +16,27 @@ import (
 const mostName = 120
 
 func quoted(text string) string { return `"` + forensics.Quote(text, mostName) + `"` }
+
+// MarshalJSON writes the result. encoding/json leaves characters as they are
+// that a terminal obeys or that nobody sees; here they are escaped.
+func (r Result) MarshalJSON() ([]byte, error) {
+	type plain Result
+	text, err := json.Marshal(plain(r))
+	if err != nil {
+		return nil, err
+	}
+	var safe []byte
+	for _, c := range string(text) {
+		if unicode.IsPrint(c) {
+			safe = append(safe, string(c)...)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, c) {
+			safe = fmt.Appendf(safe, `\u%04x`, unit)
+		}
+	}
+	return safe, nil
+}
 
 // String is the place as people look for it.
 func (p *Place) String() string {
