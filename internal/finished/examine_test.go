@@ -1,7 +1,10 @@
 package finished
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -91,5 +94,41 @@ func TestMembers(t *testing.T) {
 	}
 	if keys, _ := Members(proc.Default, 987654322); len(keys) != 0 {
 		t.Errorf("%v", keys)
+	}
+	if mine := ancestors(proc.Default); !mine[os.Getpid()] || !mine[os.Getppid()] || mine[command.Process.Pid] {
+		t.Errorf("this program descends from %v", mine)
+	}
+}
+
+// The cgroup tells first, and what an environment says does not count where
+// the cgroup is another job's.
+func TestMembersByCgroup(t *testing.T) {
+	root := t.TempDir()
+	self, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(self), " ")
+	const scope = "0::/system.slice/slurmstepd.scope/"
+	for pid, group := range map[string]string{
+		"100": scope + "job_7/step_0/user/task_0", "101": scope + "job_7/step_0/slurm", "102": scope + "job_8/step_0/user/task_0", "103": "0::/",
+	} {
+		folder := filepath.Join(root, pid)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"stat": pid + " " + rest, "cgroup": group + "\n", "environ": "SLURM_JOB_ID=7\x00"} {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	keys, err := Members(proc.FS(root), 7)
+	pids := map[int]bool{}
+	for _, key := range keys {
+		pids[key.PID] = true
+	}
+	if err != nil || !reflect.DeepEqual(pids, map[int]bool{100: true, 103: true}) {
+		t.Errorf("%v, %v", keys, err)
 	}
 }
