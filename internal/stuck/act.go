@@ -1,6 +1,7 @@
 package stuck
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,11 +42,20 @@ func (x *Examiner) Locks(list []Process, policy Policy, until time.Time) (Locks,
 	for i := range list {
 		byKey[list[i].Key] = &list[i]
 	}
+	refuses := func(one locks.Held) string { return policy.refuses(one, byKey, list, x.Own()) }
+	// So far only these processes were asked. Who else has the open file loses
+	// the lock with them; those that do not die pass it on to nobody any more.
+	seen := true
+	if slices.ContainsFunc(held, func(one locks.Held) bool { return refuses(one) == "" }) {
+		seen = locks.Everyone(x.FS, held, soonest(until, lockTime))
+	}
 	last := soonest(until, releaseTime)
 	for _, one := range held {
-		why := policy.refuses(one, byKey, list, x.Own())
+		why := refuses(one)
 		switch {
 		case why != "":
+		case !seen:
+			why = reasonUnseen
 		case policy.Observe:
 			why = wouldRelease
 		case !time.Now().Before(last):

@@ -25,6 +25,7 @@ const (
 	reasonSame      = "on the file system its holder waits for: it may guard the very write that is stuck"
 	reasonUnknown   = "which file system its holder waits for is not known"
 	reasonElsewhere = "its path is not the one this node sees: another mount namespace"
+	reasonUnseen    = "there was no time to look who else holds it"
 	released        = "released"
 	wouldRelease    = "would be released"
 )

@@ -69,6 +69,34 @@ func HeldBy(fs proc.FS, survivors []proc.Key, until time.Time) (held []Held, com
 	return found.held, !s.late, err
 }
 
+// Everyone adds to each lock those of all processes of this node that hold it
+// too: an open file description is shared by all that inherited it. complete is
+// false if not every process could be asked in time.
+func Everyone(fs proc.FS, held []Held, until time.Time) (complete bool) {
+	s := newSearch(fs, until)
+	found := newCollection()
+	for _, one := range held {
+		found.index[one.Lock] = len(found.held)
+		found.held = append(found.held, one)
+	}
+	kernel := fs.KernelThreads()
+	err := fs.EachPID(func(pid int) bool {
+		if kernel[pid] {
+			return true
+		}
+		if stat, err := fs.Stat(pid, s.buffer); err == nil {
+			s.process(stat.Key(), func(lock Lock, holder Holder) {
+				if _, ok := found.index[lock]; ok {
+					found.add(lock, holder)
+				}
+			})
+		}
+		return !s.late
+	})
+	copy(held, found.held)
+	return err == nil && !s.late
+}
+
 // process calls use for each lock that a process holds. A thread that has its
 // own table of descriptors is rare; the leader's table is that of all, but a
 // leader that has exited shows none, so then its threads are asked. Who it is
