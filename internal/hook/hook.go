@@ -224,6 +224,6 @@ func (r *run) passOnNote() {
 		return
 	}
 	if text := note.Read(note.Folder, r.record.Node, r.record.Job); text != "" {
-		linux.Say(2, []byte(text))
+		r.say(strings.TrimSuffix(text, "\n"))
 	}
 }
