@@ -107,7 +107,10 @@ func (x *Examiner) Abort(group Group, list []Process, user uint32, job []proc.Ke
 	for _, i := range group.Members {
 		members = append(members, list[i].Key)
 	}
-	time.Sleep(min(silenceWindow, time.Until(until)))
+	if time.Until(until) < silenceWindow {
+		return s.daemons, leftNoTime
+	}
+	time.Sleep(silenceWindow)
 	if x.Gone(members) == len(members) {
 		return s.daemons, "left alone: its daemon has answered"
 	}

@@ -2,6 +2,7 @@ package stuck
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +25,9 @@ type Daemon struct {
 type served struct {
 	daemons []Daemon
 	users   []Daemon // others that have a file on it, or stand in it
+	// uncertain says that a process of another user has a device open, of which
+	// nobody can tell whether it is this connection's.
+	uncertain bool
 }
 
 // whoServes looks at the descriptors of every process, by until, for those
@@ -36,14 +40,15 @@ func (x *Examiner) whoServes(mount cause.Mount, skip map[proc.Key]bool, until ti
 		if err != nil || stat.KernelThread() || stat.Dead() {
 			return true
 		}
-		serves, uses := x.ties(pid, mount)
+		t := x.ties(pid, mount)
 		owner, _ := x.FS.Owner(pid)
 		one := Daemon{Key: stat.Key(), Comm: stat.Comm, UID: owner, Stopped: stat.State == 'T' || stat.State == 't'}
+		s.uncertain = s.uncertain || t.uncertain
 		switch {
-		case serves:
+		case t.serves:
 			one.done = x.done(pid, stat)
 			s.daemons = append(s.daemons, one)
-		case uses && !skip[one.Key]:
+		case t.uses && !skip[one.Key]:
 			s.users = append(s.users, one)
 		}
 		late = !time.Now().Before(until)
@@ -52,44 +57,65 @@ func (x *Examiner) whoServes(mount cause.Mount, skip map[proc.Key]bool, until ti
 	return s, err == nil && !late
 }
 
+// tie is what one process has to do with a FUSE mount.
+type tie struct{ serves, uses, uncertain bool }
+
 // ties looks at one process's descriptors and working directory.
-func (x *Examiner) ties(pid int, mount cause.Mount) (serves, uses bool) {
+func (x *Examiner) ties(pid int, mount cause.Mount) (t tie) {
 	folder := x.FS.Path(pid, "fd")
-	at := func(link string) bool { return cause.Below(link, mount.Point) }
+	points := x.points(pid, mount)
+	at := func(link string) bool {
+		return slices.ContainsFunc(points, func(point string) bool { return cause.Below(link, point) })
+	}
 	_ = linux.EachName(folder, make([]byte, 4096), func(name []byte) bool {
 		link, err := linux.Link(folder + "/" + string(name))
 		switch {
 		case err != nil:
 		case link == "/dev/fuse":
-			serves = serves || x.connects(pid, string(name), mount)
+			serves, certain := x.connects(pid, string(name), mount)
+			t.serves, t.uncertain = t.serves || serves, t.uncertain || !certain
 		case at(link):
-			uses = true
+			t.uses = true
 		}
-		return !serves
+		return !t.serves
 	})
 	for _, name := range []string{"cwd", "root", "exe"} {
 		link, err := linux.Link(x.FS.Path(pid, name))
-		uses = uses || err == nil && at(link)
+		t.uses = t.uses || err == nil && at(link)
 	}
-	return serves, uses
+	return t
+}
+
+// points returns where a process sees the file system of a mount: it may be
+// mounted more than once, and elsewhere in another mount namespace.
+func (x *Examiner) points(pid int, mount cause.Mount) []string {
+	points := []string{mount.Point}
+	for _, other := range x.mountsOf(&Process{Thread: pid, Namespace: x.namespace(pid)}) {
+		if other.Same(mount) && other.Point != mount.Point {
+			points = append(points, other.Point)
+		}
+	}
+	return points
 }
 
 // connects says whether an open /dev/fuse is that of the mount. Its fdinfo
 // tells the connection from Linux 6.15 on (fs/fuse/dev.c,
-// fuse_dev_show_fdinfo); before, it may be any, and the owner has to do.
-func (x *Examiner) connects(pid int, fd string, mount cause.Mount) bool {
+// fuse_dev_show_fdinfo); before, it may be any, and the real user has to do:
+// the files of a process that may not be dumped show root.
+func (x *Examiner) connects(pid int, fd string, mount cause.Mount) (yes, certain bool) {
 	text, err := linux.Read(x.FS.Path(pid, "fdinfo/"+fd), x.buffer)
 	if err != nil {
-		return false
+		return false, linux.Gone(err)
 	}
 	for line := range bytes.Lines(text) {
 		if value, ok := bytes.CutPrefix(line, []byte("fuse_connection:")); ok {
-			return string(bytes.TrimSpace(value)) == strconv.FormatUint(uint64(mount.Connection()), 10)
+			return string(bytes.TrimSpace(value)) == strconv.FormatUint(uint64(mount.Connection()), 10), true
 		}
 	}
 	user, known := mount.User()
-	owner, err := x.FS.Owner(pid)
-	return err == nil && known && owner == user
+	status, err := x.FS.Status(pid, x.buffer)
+	yes = err == nil && known && status.UID == user
+	return yes, yes
 }
 
 // done is a number that grows with whatever a process does.
@@ -125,6 +151,8 @@ const (
 	leftNoUser    = "left alone: it is not the job's user who mounted it"
 	leftUsed      = "left alone: a process outside the job uses it"
 	leftUnseen    = "left alone: there was no time to look who uses it"
+	leftUncertain = "left alone: it cannot be told which process serves it"
+	leftNoTime    = "left alone: there was no time to see whether its daemon is at work"
 	leftWorks     = "left alone: its daemon is at work"
 	leftObserve   = "would be aborted"
 	silenceWindow = time.Second
@@ -143,6 +171,8 @@ func (p Policy) refusesAbort(mount cause.Mount, user uint32, s served, complete 
 		return leftUnseen
 	case len(s.users) > 0:
 		return leftUsed
+	case len(s.daemons) == 0 && s.uncertain:
+		return leftUncertain
 	case p.Observe:
 		return leftObserve
 	}

@@ -85,6 +85,9 @@ func TestWhichConnectionsMayBeAborted(t *testing.T) {
 		{"nobody's by the options", on, seen[0], 1000, served{}, true, leftNoUser},
 		{"used elsewhere", on, seen[3], 1000, user, true, leftUsed},
 		{"not all was seen", on, seen[3], 1000, served{}, false, leftUnseen},
+		{"nobody serves it", on, seen[3], 1000, served{}, true, ""},
+		{"nobody knows who serves it", on, seen[3], 1000, served{uncertain: true}, true, leftUncertain},
+		{"the user's daemon, and one of somebody else's", on, seen[3], 1000, served{daemons: []Daemon{{}}, uncertain: true}, true, ""},
 		{"observe", Policy{AbortFUSE: true, Observe: true}, seen[3], 1000, served{}, true, leftObserve},
 	}
 	for _, test := range tests {
