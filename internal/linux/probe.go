@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"bytes"
+	"errors"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -25,12 +27,17 @@ func Answers(path string) error {
 // mounted there (filesystems/fuse.rst, "Control filesystem").
 const fuseControl = "/sys/fs/fuse/connections"
 
+// ErrNobodyWaits says that no request of a FUSE connection is without an answer.
+var ErrNobodyWaits = errors.New("nobody waits for an answer of it")
+
 // AbortFUSE ends a FUSE connection: all its requests fail and its users go on
-// with errors. Where fusectl is not mounted it is mounted for this thread
-// alone, so only a disposable child does this.
+// with errors. One without an open request is left alone, with ErrNobodyWaits:
+// whoever is stuck waits for another one (fs/fuse/control.c,
+// fuse_conn_waiting_read). Where fusectl is not mounted it is mounted for this
+// thread alone, so only a disposable child does this.
 func AbortFUSE(connection string) error {
-	path := fuseControl + "/" + connection + "/abort"
-	if !Exists(path) {
+	folder := fuseControl + "/" + connection
+	if !Exists(folder) {
 		// The new namespace is this thread's alone (unshare(2)): on any other the
 		// mounts that follow would be made in the host's. It is never unlocked.
 		runtime.LockOSThread()
@@ -44,5 +51,12 @@ func AbortFUSE(connection string) error {
 			return fail("mount fusectl", fuseControl, err)
 		}
 	}
-	return Write(path, "1")
+	waiting, err := Read(folder+"/waiting", make([]byte, 64))
+	if err != nil {
+		return err
+	}
+	if string(bytes.TrimSpace(waiting)) == "0" {
+		return fail("abort", folder, ErrNobodyWaits)
+	}
+	return Write(folder+"/abort", "1")
 }
