@@ -27,6 +27,7 @@ func (t *Target) treatStuck(report reaper.Report, until time.Time) {
 	list := x.Find(keys)
 	x.Examine(list, soonest(until, captureTime))
 	groups := stuck.Groups(list)
+	defer func() { t.late(x, keys) }()
 	if t.OnStuck == nil {
 		x.Fill(t.Record, list, groups, func(proc.Key) time.Duration { return 0 }, until)
 		return
@@ -34,4 +35,20 @@ func (t *Target) treatStuck(report reaper.Report, until time.Time) {
 	x.Release(list, *t.OnStuck, t.Record, until)
 	x.Fill(t.Record, list, groups, func(key proc.Key) time.Duration { return took[key] }, until)
 	x.AbortAll(groups, list, stuck.Case{User: t.Scanner.Scope.Job.UID, Job: all, Policy: *t.OnStuck}, t.Record, until)
+}
+
+// late counts those as killed that have died of SIGKILL after all, by what was
+// done or by themselves: only what is still there is unkillable, and may drain
+// the node.
+func (t *Target) late(x *stuck.Examiner, keys []proc.Key) {
+	for _, key := range keys {
+		if x.Gone([]proc.Key{key}) == 0 {
+			continue
+		}
+		t.Record.Counts.Unkillable--
+		t.Record.Counts.Killed++
+		if at, ok := t.index[reaper.Key(key)]; ok {
+			t.Record.Processes[at].Outcome = string(reaper.Killed)
+		}
+	}
 }

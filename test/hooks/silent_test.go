@@ -118,3 +118,25 @@ func TestASharedFUSEMountIsLeft(t *testing.T) {
 	}
 	s.alive(p)
 }
+
+// What the end of a connection sets free is not unkillable any more: it must
+// not drain the node.
+func TestAnAbortedConnectionDrainsNothing(t *testing.T) {
+	s := newStep(t, "epilog.drain = true\nepilog.grace = \"500ms\"\n")
+	mounted, _ := s.silentDaemon(nobody)
+	p := s.survivor("-write-to", mounted+"/data")
+	s.stuck(p, "request_wait_answer")
+	// A request that the daemon has not taken yet ends with the process.
+	time.Sleep(300 * time.Millisecond)
+	r, exit, _ := s.run()
+	s.wants(r, exit, "cleaned")
+	s.dead(p)
+	if len(r.Causes) != 1 || r.Causes[0].Abort != "aborted: 1 of 1 processes are gone now" || r.Counts.Unkillable != 0 || r.Counts.Killed != 1 {
+		t.Errorf("%+v", r)
+	}
+	for _, process := range r.Processes {
+		if process.PID == p.pid && process.Outcome != "killed" {
+			t.Errorf("%+v", process)
+		}
+	}
+}
