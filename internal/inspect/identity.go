@@ -5,9 +5,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
+	"lastcall/internal/aside"
 	"lastcall/internal/cgroup"
-	"lastcall/internal/linux"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm"
 	"lastcall/internal/slurm/spool"
@@ -35,7 +36,8 @@ type search struct {
 	buffer []byte
 	stepds map[proc.Key]string // with the node each serves, "" if that cannot be seen
 	places map[string]int64    // by node, the user by the cgroup of a process, or whose it is
-	marked int64               // user of a process that names the job in its environment
+	others []aside.Subject     // processes of users in no group of the job
+	owners []uint32            // real user of each of these
 }
 
 // identify looks for the job's slurmstepd and its user: by the cgroups, by who
@@ -43,8 +45,8 @@ type search struct {
 // run the nodes of several clusters, whose jobs have the same numbers: node
 // tells which is meant, "" for the only one.
 func identify(fs proc.FS, id uint32, node string) (identity, error) {
-	s := search{fs: fs, id: id, buffer: make([]byte, 64<<10), stepds: map[proc.Key]string{}, places: map[string]int64{}, marked: -1}
-	if err := fs.EachPID(func(pid int) bool { s.visit(pid, node); return true }); err != nil {
+	s := search{fs: fs, id: id, buffer: make([]byte, 64<<10), stepds: map[proc.Key]string{}, places: map[string]int64{}}
+	if err := fs.EachPID(func(pid int) bool { s.visit(pid); return true }); err != nil {
 		return identity{}, err
 	}
 	if node == "" {
@@ -66,13 +68,26 @@ func identify(fs proc.FS, id uint32, node string) (identity, error) {
 	if !ok {
 		uid, ok = s.places[""]
 	}
-	switch {
-	case ok:
+	if !ok {
+		uid, ok = s.marked(node)
+	}
+	if ok {
 		who.job.UID = uint32(uid)
-	case s.marked >= 0:
-		who.job.UID = uint32(s.marked)
 	}
 	return who, nil
+}
+
+// marked returns the user of a process that names the job in its environment.
+func (s *search) marked(node string) (uid int64, ok bool) {
+	reader := aside.NewReader(s.fs)
+	defer reader.Close()
+	reader.Each(s.others, aside.Environ, time.Now().Add(limit), func(i int, environ []byte, err error) {
+		mark := slurm.ParseMark(environ)
+		if !ok && err == nil && mark.Job == s.id && (node == "" || mark.Node == "" || mark.Node == node) {
+			uid, ok = int64(s.owners[i]), true
+		}
+	})
+	return uid, ok
 }
 
 // nodes lists the nodes whose groups or slurmstepd name the job.
@@ -93,7 +108,7 @@ func (s *search) nodes() []string {
 	return list
 }
 
-func (s *search) visit(pid int, node string) {
+func (s *search) visit(pid int) {
 	stat, err := s.fs.Stat(pid, s.buffer)
 	if err != nil || stat.KernelThread() || stat.Dead() {
 		return
@@ -114,11 +129,9 @@ func (s *search) visit(pid int, node string) {
 		if _, ok := s.places[place.Node]; !ok {
 			s.places[place.Node] = int64(status.UID)
 		}
-	case s.marked < 0 && status.UID != 0 && stat.State != 'D' && !status.KillPending():
-		environ, err := linux.Read(s.fs.Path(pid, "environ"), s.buffer)
-		if mark := slurm.ParseMark(environ); err == nil && mark.Job == s.id && (node == "" || mark.Node == "" || mark.Node == node) {
-			s.marked = int64(status.UID)
-		}
+	case status.UID != 0:
+		s.others = append(s.others, aside.Subject{PID: pid, Stuck: stat.State == 'D'})
+		s.owners = append(s.owners, status.UID)
 	}
 }
 

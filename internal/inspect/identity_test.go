@@ -1,0 +1,70 @@
+package inspect
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"lastcall/internal/aside"
+	"lastcall/internal/proc"
+)
+
+// TestMain lets this test program be the disposable child.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == aside.Argument {
+		os.Exit(aside.Serve(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+// A process whose memory another of its threads has locked shows nothing of
+// that in its state, and never answers: here its environment is a pipe nobody
+// writes to. Others still tell whose the job is.
+func TestAnEnvironmentThatDoesNotAnswer(t *testing.T) {
+	dir := t.TempDir()
+	for pid, uid := range map[int]int{100: 1000, 150: 1002, 200: 1001} {
+		folder := filepath.Join(dir, strconv.Itoa(pid))
+		at := strconv.Itoa(pid)
+		for name, text := range map[string]string{
+			"stat":   at + " (p) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 2 0 5 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+			"status": "Name:\tp\nState:\tS (sleeping)\nUid:\t" + strconv.Itoa(uid) + "\t0\t0\t0\nThreads:\t2\n",
+			"cgroup": "0::/user.slice\n",
+		} {
+			if err := os.MkdirAll(folder, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(folder+"/"+name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := syscall.Mkfifo(dir+"/100/environ", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for pid, job := range map[string]string{"150": "78", "200": "77"} {
+		if err := os.WriteFile(dir+"/"+pid+"/environ", []byte("HOME=/\x00SLURM_JOB_ID="+job+"\x00SLURMD_NODENAME=n1\x00"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for node, want := range map[string]uint32{"": 1001, "n1": 1001, "n2": uint32(os.Getuid())} {
+		found := make(chan identity, 1)
+		go func() {
+			who, err := identify(proc.FS(dir), 77, node)
+			if err != nil {
+				t.Error(err)
+			}
+			found <- who
+		}()
+		select {
+		case who := <-found:
+			if who.job.UID != want {
+				t.Errorf("node %q: user %d, want %d", node, who.job.UID, want)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("it hangs")
+		}
+	}
+}
