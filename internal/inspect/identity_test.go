@@ -49,10 +49,15 @@ func TestAnEnvironmentThatDoesNotAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for node, want := range map[string]uint32{"": 1001, "n1": 1001, "n2": uint32(os.Getuid())} {
+	nobodys := uint32(os.Getuid())
+	for _, test := range []struct {
+		id   uint32
+		node string
+		want uint32
+	}{{77, "", 1001}, {77, "n1", 1001}, {77, "n2", nobodys}, {78, "", 1002}, {79, "", nobodys}} {
 		found := make(chan identity, 1)
 		go func() {
-			who, err := identify(proc.FS(dir), 77, node)
+			who, err := identify(proc.FS(dir), test.id, test.node)
 			if err != nil {
 				t.Error(err)
 			}
@@ -60,8 +65,8 @@ func TestAnEnvironmentThatDoesNotAnswer(t *testing.T) {
 		}()
 		select {
 		case who := <-found:
-			if who.job.UID != want {
-				t.Errorf("node %q: user %d, want %d", node, who.job.UID, want)
+			if who.job.UID != test.want {
+				t.Errorf("job %d, node %q: user %d, want %d", test.id, test.node, who.job.UID, test.want)
 			}
 		case <-time.After(5 * time.Second):
 			t.Fatal("it hangs")
