@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -177,8 +178,7 @@ func (s setting) number(least, most int) int {
 func (s setting) folders() []string {
 	list := s.list(`["/scratch", "/local"]`)
 	for _, path := range list {
-		if !strings.HasPrefix(path, "/") || strings.Trim(path, "/") == "" || strings.ContainsAny(path, "\x00\n") ||
-			strings.HasSuffix(path, "/") || strings.Contains(path, "//") || strings.Contains(path+"/", "/./") || strings.Contains(path+"/", "/../") {
+		if !strings.HasPrefix(path, "/") || path == "/" || filepath.Clean(path) != path || strings.ContainsAny(path, "\x00\n") {
 			s.wrong("%.60q is not possible; use whole paths of folders like %q", path, "/scratch")
 		}
 	}
