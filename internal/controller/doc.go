@@ -45,6 +45,7 @@ type Record struct {
 	Nodes string
 
 	User      uint32
+	UserName  string // as the controller knows it
 	Partition string
 	Start     time.Time // of this run; zero before it
 	End       time.Time // when it was told to end, or is expected to; zero if not known

@@ -149,13 +149,13 @@ func (r *Record) set(values map[string]string) error {
 	if r.Nodes = values["NodeList"]; r.Nodes == "(null)" {
 		r.Nodes = ""
 	}
-	_, inside, open := strings.Cut(values["UserId"], "(")
+	name, inside, open := strings.Cut(values["UserId"], "(")
 	inside, closed := strings.CutSuffix(inside, ")")
 	user, err := strconv.ParseUint(inside, 10, 32)
 	if !open || !closed || err != nil {
 		return fmt.Errorf("UserId=%.60q: %w", values["UserId"], ErrFormat)
 	}
-	r.User = uint32(user)
+	r.User, r.UserName = uint32(user), name
 	restarts, err := strconv.ParseUint(values["Restarts"], 10, 31)
 	if err != nil {
 		return fmt.Errorf("Restarts=%.40q: %w", values["Restarts"], ErrFormat)

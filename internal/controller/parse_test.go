@@ -32,7 +32,7 @@ func line(changes ...string) string {
 
 func record(change func(*Record)) Record {
 	r := Record{
-		Job: 7, State: "COMPLETING", Nodes: "n1", User: 1000, Partition: "main", Start: time.Unix(1795000000, 0),
+		Job: 7, State: "COMPLETING", Nodes: "n1", User: 1000, UserName: "ada", Partition: "main", Start: time.Unix(1795000000, 0),
 		End: time.Unix(1795000004, 0), Restarts: 2, Requeue: true,
 	}
 	if change != nil {

@@ -102,6 +102,8 @@ func (s *Service) leaves(j *job, record controller.Record) string {
 		return "its processes are not those of the job's " + user
 	case record.User < watch.MinUID:
 		return user + " is below min_uid"
+	case s.Config.Spare.SparesUser(record.User, record.UserName):
+		return user + " is on the spare list"
 	}
 	for _, partition := range watch.Partitions {
 		if partition == record.Partition {

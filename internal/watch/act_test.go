@@ -14,7 +14,7 @@ import (
 
 // answer is what the controller says of job 77 of user 1000.
 func answer(change func(*controller.Record)) controller.Answer {
-	record := controller.Record{Job: 77, State: "COMPLETING", Nodes: "n1", User: 1000, Partition: "main"}
+	record := controller.Record{Job: 77, State: "COMPLETING", Nodes: "n1", User: 1000, UserName: "ada", Partition: "main"}
 	change(&record)
 	return controller.Answer{Job: 77, Records: []controller.Record{record}}
 }
@@ -39,12 +39,14 @@ func TestJudge(t *testing.T) {
 		{name: "other nodes only", answer: answer(func(r *controller.Record) { r.Nodes = "n2" }), why: "other nodes"},
 		{name: "another user's", answer: answer(func(r *controller.Record) { r.User = 1001 }), refused: "not those of the job's user 1001"},
 		{name: "a partition that is left alone", answer: answer(func(r *controller.Record) { r.Partition = "debug" }), refused: "partition debug"},
+		{name: "a user on the spare list", answer: answer(func(r *controller.Record) { r.UserName = "bea" }), refused: "user 1000 is on the spare list"},
 		{name: "a component of a het job alone", answer: component},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := &Service{Config: config.Default()}
 			s.Config.Watch.Partitions = []string{"debug"}
+			s.Config.Spare.Users = []string{"bea"}
 			j := newJob(&node{Instance: slurmd.Instance{Node: "n1"}}, 77, time.Now())
 			j.crew.job = slurm.Job{ID: 77, UID: 1000}
 			j.asking = true
@@ -92,6 +94,9 @@ func TestAnswersThatDoNotCome(t *testing.T) {
 			t.Errorf("after %d questions the pause is %s, before it was %s", j.asked, pause, last)
 		}
 		last = pause
+	}
+	if last < 10*time.Second {
+		t.Errorf("after 8 questions in vain the pause is only %s", last)
 	}
 }
 

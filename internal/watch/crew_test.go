@@ -83,6 +83,7 @@ func TestCrew(t *testing.T) {
 		{"a child of the step without an environment", process(200, 102, unmarked), []int{200}, nil, nil},
 		{"one that left it, but not the group", process(200, 1, orphan, in(ours)), []int{200}, nil, nil},
 		{"another user's in the group", process(200, 1, orphan, in(ours), func(p *person) { p.uid = 5 }), []int{200}, nil, nil},
+		{"another user's in the session", process(200, 1, unmarked, func(p *person) { p.uid = 5 }), nil, nil, nil},
 		{"another user's, with the number planted", process(200, 1, orphan, func(p *person) { p.uid = 5 }), nil, nil, nil},
 		{"of the other node of this host", process(200, 11, func(p *person) { p.mark.Node, p.stat.Session = "n2", 11 }), nil, nil, nil},
 		{"of the other node, escaped", process(200, 1, orphan, func(p *person) { p.mark.Node = "n2" }), nil, nil, nil},
@@ -117,6 +118,23 @@ func TestCrew(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Kin of one that left the steps is found however it is numbered, in a session
+// of its own too.
+func TestCrewFindsTheKinOfOneThatLeft(t *testing.T) {
+	alone := func(p *person) { unmarked(p); p.stat.Session = p.stat.PID }
+	r := cast()
+	add(r, process(202, 1, orphan))
+	add(r, process(201, 202, alone))
+	add(r, process(200, 201, alone))
+	r.settle()
+	c := r.crewOf(slurm.Job{ID: 77, Node: "n1", Cluster: "alps"}, spoolDir)
+	got := pidsOf(c.outside)
+	sort.Ints(got)
+	if diff := cmp.Diff([]int{200, 201, 202}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

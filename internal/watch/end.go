@@ -60,7 +60,7 @@ func (s *Service) end(j *job) {
 		untold: j.look.Untold, text: sentence(j), reader: activity.New(s.fs), samples: j.samples, record: s.newRecord(j),
 	}
 	e.job = slurm.Job{
-		ID: j.id, UID: answer.User, HetLeader: answer.HetLeader, Node: j.node.Node,
+		ID: j.id, UID: answer.User, User: answer.UserName, HetLeader: answer.HetLeader, Node: j.node.Node,
 		Cluster: j.node.Cluster, SLUID: j.crew.job.SLUID, Restarts: -1,
 	}
 	for _, p := range j.crew.inside {
@@ -228,6 +228,10 @@ func (s *Service) wasEnded(j *job, e *ending, began time.Time) {
 		// It works, or nobody can tell: everything starts anew.
 		j.clock = Clock{Still: -1, Why: e.report.Hold}
 		j.samples, j.answer, j.rule = nil, nil, NoRule
+		// The note says that the job was ended: it was not.
+		if err := note.Remove(s.Notes, j.node.Node, j.id); err != nil {
+			s.Log(err.Error())
+		}
 	} else {
 		j.ended = &ended{rule: e.rule, at: began, still: j.look.Now - j.clock.Still, record: e.record}
 		j.ended.record.Verdict = verdictOf(e.report, e.record.Counts, s.observes())

@@ -121,9 +121,13 @@ func TestAFileOfAnUnknownVersion(t *testing.T) {
 	if !n.jobs[77].doubted {
 		t.Error("a job that is not over is asked about again, though nothing was written")
 	}
+	if err := os.WriteFile(n.SpoolDir+"/n1_79.0", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.expect(t, 77, 78) // a step that starts is no order
 	n.write(t, unknown)
 	n.orders = true
-	n.expect(t, 77, 78)
+	n.expect(t, 77, 78, 79)
 	if n.jobs[77].doubted {
 		t.Error("after a further order the job is not looked at anew")
 	}
@@ -136,6 +140,9 @@ func TestNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.expect(t)
+	if !n.orders {
+		t.Error("what was not read counts as read")
+	}
 	n.write(t, told(-77))
 	n.expect(t, 77)
 }

@@ -185,8 +185,12 @@ func sentence(j *job) string {
 	default:
 		text += count(idle) + " did not end, " + count(deaf) + " ignored SIGTERM, and nothing moved for " + still.String()
 	}
-	left := (j.node.KillWait - j.look.Now).Round(time.Second)
-	return text + ": ended now, " + left.String() + " before Slurm would have\n"
+	text += ": ended now"
+	// When the order came is not known to a service that was started after it.
+	if left := (j.node.KillWait - j.look.Now).Round(time.Second); left > 0 && !j.inherited {
+		text += ", " + left.String() + " before Slurm would have"
+	}
+	return text + "\n"
 }
 
 func count(n int) string {

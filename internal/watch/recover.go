@@ -21,6 +21,7 @@ type recovery struct {
 // Facts is what a resume is decided by.
 type Facts struct {
 	Allowed   bool            // on_unkillable.resume
+	Off       bool            // lastcall is switched off on this node
 	Drain     controller.Node // as first seen
 	Now       controller.Node // as the controller says at this moment
 	Jobs      map[uint32]bool // whose processes did not die
@@ -69,6 +70,8 @@ func MayResume(f Facts) string {
 		return "a lock of theirs is still held by them"
 	case f.Answers != "":
 		return f.Answers + " does not answer"
+	case f.Off:
+		return "lastcall is switched off on this node"
 	case !f.Allowed:
 		return "[on_unkillable] resume is false"
 	case f.Today >= f.Most:

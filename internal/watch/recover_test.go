@@ -3,15 +3,19 @@ package watch
 import (
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"lastcall/internal/config"
 	"lastcall/internal/controller"
 )
 
 func TestMayResume(t *testing.T) {
 	now := time.Unix(1764098123, 0)
 	drained := controller.Node{Name: "n1", State: []string{"IDLE", "DRAIN"}, Reason: "Kill task failed", By: "root", Since: "1764098123"}
+	byHand, undated := drained, drained
+	byHand.Reason, undated.Since = "bad memory", "Unknown"
 	named := drained
 	named.Reason = "Kill task failed (JobId=77 StepId=batch)"
 	good := Facts{
@@ -34,8 +38,12 @@ func TestMayResume(t *testing.T) {
 		{"all is well again", good, true},
 		{"Slurm names the job", with(func(f *Facts) { f.Drain, f.Now = named, named }), true},
 		{"it still completes", other(func(n *controller.Node) { n.State = []string{"MIXED", "COMPLETING", "DRAIN"} }), true},
+		{"switched off", with(func(f *Facts) { f.Off = true }), false},
 		{"not allowed", with(func(f *Facts) { f.Allowed = false }), false},
 		{"an admin gave another reason", other(func(n *controller.Node) { n.Reason = "bad memory" }), false},
+		{"an admin drained it before it was looked at", with(func(f *Facts) { f.Drain, f.Now = byHand, byHand }), false},
+		{"nobody knows since when", with(func(f *Facts) { f.Drain, f.Now = undated, undated }), false},
+		{"Slurm gave another reason", other(func(n *controller.Node) { n.Reason = named.Reason }), false},
 		{"an admin gave the same reason later", other(func(n *controller.Node) { n.Since = strconv.FormatInt(now.Unix()+60, 10) }), false},
 		{"somebody else set it", other(func(n *controller.Node) { n.By = "ada" }), false},
 		{"drained for another job", with(func(f *Facts) { f.Drain, f.Now, f.Jobs = named, named, map[uint32]bool{78: true} }), false},
@@ -85,5 +93,46 @@ func TestResumesWithinADay(t *testing.T) {
 	}
 	if got := s.resumes(n); got < 1000 {
 		t.Errorf("%d though nobody knows", got)
+	}
+}
+
+// What may change by itself is waited for, and not asked about all the time;
+// what else keeps the node drained ends the story.
+func TestDecided(t *testing.T) {
+	drained := controller.Node{Name: "n1", State: []string{"IDLE", "DRAIN"}, Reason: "Kill task failed", By: "root", Since: "1764098123"}
+	good := Facts{
+		Allowed: true, Drain: drained, Now: drained, Jobs: map[uint32]bool{77: true}, Since: time.Unix(1764098100, 0),
+		Gone: true, LocksFree: true, Most: 3,
+	}
+	undrained := drained
+	undrained.State = []string{"IDLE"}
+	tests := []struct {
+		name    string
+		change  func(*Facts)
+		waits   bool
+		verdict string
+	}{
+		{"all is well", func(*Facts) {}, false, "resumed"},
+		{"a lock is there", func(f *Facts) { f.LocksFree = false }, true, ""},
+		{"the file system does not answer", func(f *Facts) { f.Answers = "/scratch" }, true, ""},
+		{"resumed by hand, and a lock is there", func(f *Facts) { f.Now, f.LocksFree = undrained, false }, false, "left-drained"},
+		{"switched off", func(f *Facts) { f.Off = true }, false, "left-drained"},
+		{"not allowed", func(f *Facts) { f.Allowed = false }, false, "left-drained"},
+	}
+	for _, test := range tests {
+		dir := t.TempDir()
+		s := &Service{Config: config.Default(), Notes: dir + "/notes", Log: func(string) {}}
+		s.Config.LogPath = dir + "/log"
+		n := &node{held: map[uint32]*held{77: {job: 77}}, recovery: recovery{seen: true, drain: drained}}
+		f := good
+		test.change(&f)
+		s.decided(n, f)
+		text, _ := os.ReadFile(s.Config.LogPath)
+		if (len(n.held) > 0) != test.waits || test.waits && time.Until(n.recovery.next) < askAgain/2 {
+			t.Errorf("%s: %d held, the next question in %s", test.name, len(n.held), time.Until(n.recovery.next))
+		}
+		if test.verdict != "" && !strings.Contains(string(text), `"`+test.verdict+`"`) || test.waits && len(text) > 0 {
+			t.Errorf("%s: %s", test.name, text)
+		}
 	}
 }

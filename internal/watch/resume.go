@@ -108,6 +108,7 @@ func (s *Service) askNode(ctx context.Context, n *node, gone bool) {
 			if answer, err = controller.AskNode(ctx, instance.Scontrol, instance.Conf, instance.Node); err == nil {
 				f.Now = answer
 			}
+			f.Off = off()
 			if why := MayResume(f); err == nil && why == "" && !s.observes() {
 				err = controller.Resume(ctx, instance.Scontrol, instance.Conf, instance.Node)
 			}
@@ -214,7 +215,14 @@ func (s *Service) nodeAnswered(n *node, f Facts, err error) {
 // decided writes down whether a node was resumed.
 func (s *Service) decided(n *node, f Facts) {
 	why := MayResume(f)
-	temporary := f.Answers != "" || !f.LocksFree
+	// Only what may change by itself is waited for, and only if nothing else
+	// keeps the node drained anyway.
+	well := f
+	well.Answers, well.LocksFree = "", true
+	temporary := why != MayResume(well)
+	if temporary {
+		n.recovery.next = time.Now().Add(askAgain)
+	}
 	switch {
 	case why == "" && s.observes():
 		s.tell(n, f, forensics.Observed, "it would be resumed now")

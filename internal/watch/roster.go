@@ -74,6 +74,11 @@ func (r *roster) take(until time.Time) error {
 	if err = errors.Join(err, late); err != nil {
 		return err
 	}
+	for pid, until := range r.bored {
+		if until <= r.pass {
+			delete(r.bored, pid)
+		}
+	}
 	r.order = r.order[:0]
 	for pid, p := range r.people {
 		if p.pass != r.pass {

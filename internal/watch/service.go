@@ -271,7 +271,7 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 	if err := s.roster.take(now.Add(lookLimit)); err != nil {
 		// Who was not seen may be at work: nothing is decided.
 		s.Log(err.Error())
-		s.next = now.Add(share * time.Since(now))
+		s.next = now.Add(max(s.interval(now), share*time.Since(now)))
 		return
 	}
 	for _, n := range s.nodes {

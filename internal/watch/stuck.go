@@ -94,6 +94,7 @@ func (s *Service) treat(j *job, list []stuck.Process, now time.Time) {
 		User: j.crew.job.UID, Job: keysOf(j.crew.all()), Policy: *s.policy(),
 		Since: func(key proc.Key) time.Duration { return since[key] },
 	}
+	first := j.dying.earliest()
 	record := s.newRecord(j)
 	record.Time = now
 	j.dying.treating = true
@@ -112,12 +113,13 @@ func (s *Service) treat(j *job, list []stuck.Process, now time.Time) {
 		record.Phases.Total = time.Since(began)
 		held, _, _ := locks.HeldBy(s.fs, stuck.Keys(left), time.Now().Add(lookLimit))
 		logStuck := stuck.On(x.Own(), list, s.Config.LogPath)
-		s.do(func() { s.wasTreated(j, list, left, held, record, slow, logStuck) })
+		s.do(func() { s.wasTreated(j, list, left, held, record, first, slow, logStuck) })
 	}()
 }
 
-// wasTreated takes the result of a treatment.
-func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.Held, record forensics.Record, slow, logStuck bool) {
+// wasTreated takes the result of a treatment: first is when the first of the
+// list was seen. Who is stuck by now may be nobody, or others.
+func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.Held, record forensics.Record, first time.Time, slow, logStuck bool) {
 	d := &j.dying
 	d.treating = false
 	if slow {
@@ -140,7 +142,7 @@ func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.He
 	}
 	s.write(&record, logStuck)
 	if len(left) > 0 {
-		j.node.hold(j, left, held)
+		j.node.hold(j, left, held, first)
 	}
 }
 
@@ -169,11 +171,12 @@ type held struct {
 	since  time.Time // when it was seen
 }
 
-// hold remembers processes that did not die, beyond the end of their job.
-func (n *node) hold(j *job, list []stuck.Process, locked []locks.Held) {
+// hold remembers processes that did not die, beyond the end of their job. A
+// drain that is older than first is not theirs.
+func (n *node) hold(j *job, list []stuck.Process, locked []locks.Held, first time.Time) {
 	h := n.held[j.id]
 	if h == nil {
-		h = &held{job: j.id, since: j.dying.earliest()}
+		h = &held{job: j.id, since: first}
 		h.start = forensics.Record{Cluster: n.Cluster, Node: n.Node, Job: j.id, UID: int64(j.crew.job.UID), SLUID: j.crew.job.SLUID}
 		n.held[j.id] = h
 	}

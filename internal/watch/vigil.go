@@ -124,7 +124,12 @@ func (s *Service) runningJobs() {
 	for _, n := range s.nodes {
 		steps, err := spool.Steps(n.SpoolDir, n.Node)
 		if err != nil && !linux.Gone(err) {
+			// Nobody knows which jobs are gone. One that is forgotten and found
+			// again would be told of twice.
 			s.say(n, err.Error())
+			for key := range v.jobs {
+				seen[key] = seen[key] || key.node == n && n.jobs[key.job] == nil
+			}
 		}
 		for _, step := range steps {
 			key := vigilKey{n, step.Job}

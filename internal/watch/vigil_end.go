@@ -68,7 +68,7 @@ func mayTerminate(ctx context.Context, q controller.Question, uid uint32, settin
 		return fmt.Sprintf("user %d is below min_uid", uid)
 	case slices.Contains(settings.Watch.Partitions, record.Partition):
 		return "jobs of partition " + record.Partition + " are left alone"
-	case settings.Spare.SparesUser(uid, ""):
+	case settings.Spare.SparesUser(uid, record.UserName):
 		return "its user is on the spare list"
 	}
 	return ""

@@ -60,22 +60,39 @@ func (s *Service) lookedClosely(ctx context.Context, j *running, ended []finishe
 	if len(hung) == 0 || j.since.IsZero() {
 		return
 	}
+	if j.node.jobs[j.job] != nil {
+		// It was told to end in the meantime.
+		return
+	}
 	if !j.told {
 		j.told = true
 		s.report(ctx, j, hung, now)
 		j.done = s.vigil.rules.Action != config.Terminate || s.observes()
 	}
 	wait := s.vigil.rules.TerminateAfter
+	due, ripe := j.hungSince.Add(wait), ripeOf(hung, wait)
 	switch {
 	case j.done:
-	case j.hungSince.IsZero():
+	case !j.hungSince.IsZero() && now.Before(due):
+		j.lookAt = due
+	case j.hungSince.IsZero(), len(ripe) == 0:
 		j.hungSince, j.lookAt = now, now.Add(wait)
-	case now.Sub(j.hungSince) >= wait:
-		j.done = true
-		s.terminate(ctx, j, hung, now)
 	default:
-		j.lookAt = j.hungSince.Add(wait)
+		j.done = true
+		s.terminate(ctx, j, ripe, now)
 	}
+}
+
+// ripeOf returns those that have waited for the same for so long: of one job,
+// others may have begun to hang only now.
+func ripeOf(hung []hang, wait time.Duration) []hang {
+	var ripe []hang
+	for _, h := range hung {
+		if h.compared.Over >= wait {
+			ripe = append(ripe, h)
+		}
+	}
+	return ripe
 }
 
 // hangRecord describes a job that hangs.

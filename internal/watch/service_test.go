@@ -1,0 +1,77 @@
+package watch
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"lastcall/internal/config"
+	"lastcall/internal/forensics"
+	"lastcall/internal/note"
+	"lastcall/internal/proc"
+	"lastcall/internal/slurm/slurmd"
+	"lastcall/internal/stuck"
+	"lastcall/pkg/reaper"
+)
+
+// A node that cannot be looked at is not asked again and again without pause.
+func TestALookThatFailsIsNotRepeatedAtOnce(t *testing.T) {
+	said := 0
+	s := &Service{Config: config.Default(), Log: func(string) { said++ }, roster: newRoster(proc.FS(t.TempDir() + "/no-proc"))}
+	n := &node{jobs: map[uint32]*job{}}
+	now := time.Now()
+	n.jobs[77] = newJob(n, 77, now)
+	s.nodes = map[string]*node{"": n}
+	s.look(t.Context(), now)
+	if pause := s.next.Sub(now); said != 1 || pause < soon {
+		t.Errorf("the next look is in %s, %d lines were logged", pause, said)
+	}
+}
+
+// What the user would read after an end that did not happen is taken away.
+func TestNoNoteOfAnEndThatDidNotHappen(t *testing.T) {
+	s := &Service{Config: config.Default(), Notes: t.TempDir() + "/notes", Log: func(text string) { t.Error(text) }}
+	for hold, want := range map[string]string{"it wrote 7 bytes": "", "": "ended now"} {
+		n := &node{Instance: slurmd.Instance{Node: "n1"}}
+		j := newJob(n, 77, time.Now())
+		j.ending = true
+		if err := note.Leave(s.Notes, "n1", 77, uint32(os.Getuid()), "ended now"); err != nil {
+			t.Fatal(err)
+		}
+		s.wasEnded(j, &ending{service: s, report: reaper.Report{Hold: hold}}, time.Now())
+		if got := note.Read(s.Notes, "n1", 77); got != want || j.ending || (j.ended == nil) != (hold != "") {
+			t.Errorf("held by %q: the note is %q, the job %+v", hold, got, j)
+		}
+	}
+}
+
+// What is of no interest for a while is not remembered for ever: numbers of
+// short-lived processes would gather as long as any job runs.
+func TestTheRosterForgetsNumbers(t *testing.T) {
+	r := newRoster(proc.FS(t.TempDir()))
+	r.bored[4711], r.bored[4712] = 1, 3
+	for pass, want := range []int{1, 1, 0} {
+		if err := r.take(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.bored) != want {
+			t.Errorf("after pass %d: %v", pass+1, r.bored)
+		}
+	}
+}
+
+// While locks are looked for, the processes may end: since when they were
+// stuck is still known. Without it a drain of long before would be theirs.
+func TestHeldSinceTheyWereSeen(t *testing.T) {
+	s := &Service{Config: config.Default(), Log: func(string) {}}
+	s.Config.LogPath = t.TempDir() + "/log"
+	first := time.Now().Add(-20 * time.Second)
+	n := &node{jobs: map[uint32]*job{}, held: map[uint32]*held{}}
+	j := newJob(n, 77, first)
+	list := []stuck.Process{{Key: proc.Key{PID: 10, Start: 1}}}
+	j.dying.treated, j.dying.treating = map[proc.Key]bool{}, true
+	s.wasTreated(j, list, list, nil, forensics.Record{}, first, false, false)
+	if h := n.held[77]; h == nil || !h.since.Equal(first) || len(h.keys) != 1 || j.dying.treating {
+		t.Errorf("%+v", h)
+	}
+}
