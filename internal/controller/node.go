@@ -3,12 +3,9 @@ package controller
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // Node is what scontrol shows of a node, as far as it matters to a resume.
@@ -104,27 +101,4 @@ func Resume(ctx context.Context, scontrol, conf, name string) error {
 		return fmt.Errorf("%s: resuming node %s: %w", scontrol, name, err)
 	}
 	return nil
-}
-
-// run runs scontrol once, as Ask does.
-func run(ctx context.Context, scontrol, conf string, arguments ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, Limit)
-	defer cancel()
-	command := exec.CommandContext(ctx, scontrol, arguments...)
-	command.Env = []string{"SLURM_CONF=" + conf, "SLURM_TIME_FORMAT=%s", "LC_ALL=C"}
-	command.Dir = "/"
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
-	command.WaitDelay = afterKill
-	out, complaint := &bounded{most: 64 << 10}, &bounded{most: 4096}
-	command.Stdout, command.Stderr = out, complaint
-	began := time.Now()
-	err := command.Run()
-	switch {
-	case ctx.Err() != nil:
-		return "", fmt.Errorf("after %s: %w: %w", time.Since(began).Round(time.Millisecond), ErrLate, ctx.Err())
-	case err != nil:
-		return "", fmt.Errorf("%w: %.200q", err, complaint.String())
-	}
-	return out.String(), nil
 }
