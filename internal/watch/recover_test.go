@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"lastcall/internal/config"
 	"lastcall/internal/controller"
+	"lastcall/internal/slurm/slurmd"
 )
 
 func TestMayResume(t *testing.T) {
@@ -66,13 +68,14 @@ func TestMayResume(t *testing.T) {
 
 func TestResumesWithinADay(t *testing.T) {
 	s := &Service{Notes: t.TempDir() + "/notes", Log: func(text string) { t.Error(text) }}
-	n := &node{}
+	n := slurmd.Instance{}
 	n.Node, n.Cluster = "n1", "c"
 	if got := s.resumes(n); got != 0 {
 		t.Errorf("%d before the first", got)
 	}
-	s.noteResume(n)
-	s.noteResume(n)
+	if err := errors.Join(s.noteResume(n), s.noteResume(n)); err != nil {
+		t.Fatal(err)
+	}
 	old := strconv.FormatInt(time.Now().Add(-25*time.Hour).Unix(), 10)
 	text, err := os.ReadFile(s.resumesPath(n))
 	if err != nil {
@@ -134,5 +137,24 @@ func TestDecided(t *testing.T) {
 		if test.verdict != "" && !strings.Contains(string(text), `"`+test.verdict+`"`) || test.waits && len(text) > 0 {
 			t.Errorf("%s: %s", test.name, text)
 		}
+	}
+}
+
+// A resume that cannot be counted is not made: the limit a day would be none.
+func TestAResumeIsNotedFirst(t *testing.T) {
+	dir := t.TempDir()
+	n := slurmd.Instance{}
+	n.Node, n.Cluster, n.Scontrol = "n1", "c", dir+"/scontrol"
+	if err := os.WriteFile(n.Scontrol, []byte("#!/bin/sh\necho \"$@\" >> "+dir+"/asked\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for notes, resumed := range map[string]bool{n.Scontrol + "/notes": false, dir + "/run/notes": true} {
+		s := &Service{Notes: notes, Log: func(string) {}}
+		err := s.resume(t.Context(), n)
+		asked, _ := os.ReadFile(dir + "/asked")
+		if (err == nil) != resumed || strings.Contains(string(asked), "State=RESUME") != resumed {
+			t.Errorf("notes in %s: %v, asked %q", notes, err, asked)
+		}
+		_ = os.Remove(dir + "/asked")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"lastcall/internal/controller"
 	"lastcall/internal/forensics"
 	"lastcall/internal/proc"
+	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/stuck"
 	"lastcall/internal/version"
 	"lastcall/pkg/locks"
@@ -110,7 +111,7 @@ func (s *Service) askNode(ctx context.Context, n *node, gone bool) {
 			}
 			f.Off = off()
 			if why := MayResume(f); err == nil && why == "" && !s.observes() {
-				err = controller.Resume(ctx, instance.Scontrol, instance.Conf, instance.Node)
+				err = s.resume(ctx, instance)
 			}
 		}
 		s.do(func() { s.nodeAnswered(n, f, err) })
@@ -121,7 +122,7 @@ func (s *Service) askNode(ctx context.Context, n *node, gone bool) {
 func (s *Service) facts(n *node, gone bool) Facts {
 	f := Facts{
 		Allowed: s.Config.OnUnkillable.Resume, Drain: n.recovery.drain, Jobs: map[uint32]bool{}, Gone: gone,
-		Today: s.resumes(n), Most: s.Config.OnUnkillable.ResumesPerDay,
+		Today: s.resumes(n.Instance), Most: s.Config.OnUnkillable.ResumesPerDay,
 	}
 	for id, h := range n.held {
 		f.Jobs[id] = true
@@ -227,7 +228,6 @@ func (s *Service) decided(n *node, f Facts) {
 	case why == "" && s.observes():
 		s.tell(n, f, forensics.Observed, "it would be resumed now")
 	case why == "":
-		s.noteResume(n)
 		s.tell(n, f, forensics.Resumed, "")
 	case temporary && n.recovery.lastWhy != why:
 		n.recovery.lastWhy = why
@@ -257,13 +257,13 @@ func (s *Service) tell(n *node, f Facts, verdict forensics.Verdict, why string) 
 }
 
 // resumesPath names the file with the times at which a node was resumed.
-func (s *Service) resumesPath(n *node) string {
+func (s *Service) resumesPath(n slurmd.Instance) string {
 	return filepath.Dir(s.Notes) + "/resumed." + n.Cluster + "." + n.Node
 }
 
 // resumes counts how often the node was resumed within a day. What cannot be
 // read counts as too often.
-func (s *Service) resumes(n *node) int {
+func (s *Service) resumes(n slurmd.Instance) int {
 	if s.Notes == "" {
 		return 0
 	}
@@ -285,22 +285,29 @@ func (s *Service) resumes(n *node) int {
 	return count
 }
 
-func (s *Service) noteResume(n *node) {
+// resume has the controller give the node back. That is noted first: what
+// cannot be counted has no limit.
+func (s *Service) resume(ctx context.Context, n slurmd.Instance) error {
+	if err := s.noteResume(n); err != nil {
+		return fmt.Errorf("node %s is not resumed, which could not be noted: %w", n.Node, err)
+	}
+	return controller.Resume(ctx, n.Scontrol, n.Conf, n.Node)
+}
+
+func (s *Service) noteResume(n slurmd.Instance) error {
 	if s.Notes == "" {
-		return
+		return nil
 	}
 	path := s.resumesPath(n)
-	err := os.MkdirAll(filepath.Dir(path), 0o755)
-	if err == nil {
-		var file *os.File
-		if file, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
-			_, err = fmt.Fprintln(file, time.Now().Unix())
-			err = errors.Join(err, file.Close())
-		}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
 	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		s.Log("a resume could not be noted: " + err.Error())
+		return err
 	}
+	_, err = fmt.Fprintln(file, time.Now().Unix())
+	return errors.Join(err, file.Close())
 }
 
 // newFinder returns what asks only things that never block.
