@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,6 +73,69 @@ func TestStopEndsJobs(t *testing.T) {
 	}
 	if left := c.Processes(id); len(left) > 0 {
 		t.Errorf("%v are left", left)
+	}
+}
+
+// What is left of a test that failed in the middle: a process that nothing but
+// the job's group ties to the cluster, and which no SIGKILL reaches because
+// its group is frozen.
+func TestStopEndsWhatIsFrozen(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	c, err := Start(t.Context(), Options{Proctrack: "cgroup"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Stop()
+	id, err := c.Submit(t.Context(), Job{Script: "#!/bin/sh\nsleep 600\n", UID: 65534})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = until(t.Context(), 20*time.Second, "the job to run", func() bool { return len(c.Processes(id)) >= 2 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	frozen := ""
+	for _, group := range c.Groups(id) {
+		if c.Place.Cgroup == 2 || strings.HasPrefix(group, "/sys/fs/cgroup/freezer/") {
+			frozen = group + "/container"
+		}
+	}
+	stranger := exec.Command("sleep", "600")
+	stranger.Env = []string{"HOME=/"}
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan struct{})
+	go func() { _ = stranger.Wait(); close(gone) }()
+	file, word := "/freezer.state", "FROZEN"
+	if c.Place.Cgroup == 2 {
+		file, word = "/cgroup.freeze", "1"
+	}
+	t.Cleanup(func() {
+		_ = os.WriteFile(frozen+"/freezer.state", []byte("THAWED"), 0)
+		_ = stranger.Process.Kill()
+	})
+	for _, step := range []error{
+		os.Mkdir(frozen, 0o755),
+		os.WriteFile(frozen+"/cgroup.procs", []byte(strconv.Itoa(stranger.Process.Pid)), 0),
+		os.WriteFile(frozen+file, []byte(word), 0),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	if err := c.Stop(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-gone:
+	case <-time.After(Patiently(2 * time.Second)):
+		t.Errorf("process %d is left in %s", stranger.Process.Pid, frozen)
+	}
+	if _, err := os.Stat(frozen); err == nil {
+		t.Errorf("%s is left", frozen)
 	}
 }
 

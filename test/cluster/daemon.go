@@ -119,14 +119,10 @@ func (c *Cluster) ended() string {
 // folders, as far as they are empty; on version 2 the scope, with the
 // slurmstepd that keeps it alive for the next slurmd.
 func (c *Cluster) removeCgroups() {
+	for _, top := range c.tops() {
+		removeTree(top)
+	}
 	for _, node := range c.Nodes {
-		if c.Place.Cgroup == 1 {
-			tops, _ := filepath.Glob("/sys/fs/cgroup/*/slurm_" + node)
-			for _, top := range tops {
-				removeTree(top)
-			}
-			continue
-		}
 		for _, top := range c.scopes(node) {
 			_ = os.WriteFile(top+"/cgroup.kill", []byte("1"), 0)
 			for end := time.Now().Add(Patiently(2 * time.Second)); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
