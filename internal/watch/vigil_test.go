@@ -129,12 +129,21 @@ func TestTerminateAfter(t *testing.T) {
 		"it hangs all the time": {{0, []int{10}, false}, {30 * time.Second, []int{10}, false}, {20 * time.Minute, []int{10}, false}, {31 * time.Minute, []int{10}, true}},
 		"it was proven late":    {{0, []int{10}, false}, {20 * time.Minute, []int{10}, false}, {31 * time.Minute, []int{10}, false}, {50 * time.Minute, []int{10}, true}},
 		"nothing hung in between": {
-			{0, []int{10}, false}, {30 * time.Second, []int{10}, false}, {10 * time.Minute, nil, false},
-			{30 * time.Minute, []int{10}, false}, {31 * time.Minute, []int{10}, false}, {50 * time.Minute, []int{10}, false}, {62 * time.Minute, []int{10}, true},
+			{0, []int{10}, false},
+			{30 * time.Second, []int{10}, false},
+			{10 * time.Minute, nil, false},
+			{30 * time.Minute, []int{10}, false},
+			{31 * time.Minute, []int{10}, false},
+			{50 * time.Minute, []int{10}, false},
+			{62 * time.Minute, []int{10}, true},
 		},
 		"another one takes over": {
-			{0, []int{10}, false}, {30 * time.Second, []int{10}, false}, {29 * time.Minute, []int{10, 11}, false},
-			{31 * time.Minute, []int{11}, false}, {50 * time.Minute, []int{11}, false}, {62 * time.Minute, []int{11}, true},
+			{0, []int{10}, false},
+			{30 * time.Second, []int{10}, false},
+			{29 * time.Minute, []int{10, 11}, false},
+			{31 * time.Minute, []int{11}, false},
+			{50 * time.Minute, []int{11}, false},
+			{62 * time.Minute, []int{11}, true},
 		},
 	} {
 		s := &Service{Config: config.Default(), Log: func(string) {}, nodes: map[string]*node{}}

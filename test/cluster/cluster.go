@@ -41,18 +41,19 @@ type Cluster struct {
 	options Options
 	ports   []int
 	daemons []*daemon
+	dismiss func() // ends the guard, nil if there is none
 }
 
 // Start starts a cluster and waits until all its nodes are idle. On an error
 // everything that was started is stopped again.
 func Start(ctx context.Context, options Options) (*Cluster, error) {
 	options = withDefaults(options)
-	dir, err := os.MkdirTemp("", "lastcall-")
+	name := "lc" + strconv.FormatUint(rand.Uint64N(36*36*36*36*36), 36)
+	place, err := Here()
 	if err != nil {
 		return nil, err
 	}
-	name := "lc" + strconv.FormatUint(rand.Uint64N(36*36*36*36*36), 36)
-	place, err := Here()
+	dir, err := os.MkdirTemp("", "lastcall-")
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +91,9 @@ func withDefaults(o Options) Options {
 func (c *Cluster) start(ctx context.Context) error {
 	if os.Getuid() != 0 {
 		return errors.New("only root can start a Slurm that runs jobs of several users")
+	}
+	if err := c.startGuard(); err != nil {
+		return err
 	}
 	if err := c.folders(); err != nil {
 		return err
@@ -189,5 +193,8 @@ func (c *Cluster) Stop() error {
 	}
 	err := os.RemoveAll(c.Dir)
 	c.Dir = ""
+	if c.dismiss != nil {
+		c.dismiss()
+	}
 	return err
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -136,6 +137,57 @@ func TestStopEndsWhatIsFrozen(t *testing.T) {
 	}
 	if _, err := os.Stat(frozen); err == nil {
 		t.Errorf("%s is left", frozen)
+	}
+}
+
+// victim makes this test program one that a test kills.
+const victim = "LASTCALL_TEST_VICTIM"
+
+// A program that is killed runs no cleanup; its cluster is gone nevertheless.
+func TestKilledItLeavesNothing(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root")
+	}
+	if os.Getenv(victim) != "" {
+		c, err := Start(t.Context(), Options{Proctrack: "cgroup"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := c.Submit(t.Context(), Job{Script: "#!/bin/sh\nsetsid sleep 600 &\nsleep 600\n", UID: 65534})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := until(t.Context(), 20*time.Second, "the job to run", func() bool { return len(c.Processes(id)) >= 3 }); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("victim", c.Name, c.Dir, c.Nodes[0])
+		select {}
+	}
+	command := exec.Command(os.Args[0], "-test.run=^TestKilledItLeavesNothing$", "-test.timeout=60s")
+	command.Env = append(os.Environ(), victim+"=1")
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := Cluster{Nodes: make([]string, 1)}
+	_, err = fmt.Fscanf(out, "victim %s %s %s\n", &c.Name, &c.Dir, &c.Nodes[0])
+	_ = command.Process.Kill()
+	_ = command.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Stop()
+	if err := until(t.Context(), 20*time.Second, "the end of it", func() bool {
+		_, err := os.Stat(c.Dir)
+		return os.IsNotExist(err) && len(c.carriers()) == 0
+	}); err != nil {
+		t.Errorf("%v; %v are left", err, c.carriers())
+	}
+	if left := append(c.tops(), c.scopes(c.Nodes[0])...); len(left) > 0 {
+		t.Errorf("%v are left", left)
 	}
 }
 

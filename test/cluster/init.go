@@ -17,6 +17,9 @@ func init() {
 	if os.Getenv(initVariable) != "" {
 		os.Exit(beInit(os.Args[1:]))
 	}
+	if os.Getenv(guardVariable) != "" {
+		os.Exit(beGuard(os.Args[1:]))
+	}
 }
 
 // beInit runs a program, reaps all that is left to it, hands SIGTERM on, and

@@ -17,13 +17,7 @@ import (
 func (c *Cluster) endJobs() {
 	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		some := c.endGroups()
-		folders, _ := filepath.Glob("/proc/[0-9]*")
-		for _, folder := range folders {
-			pid, _ := strconv.Atoi(filepath.Base(folder))
-			environ, _ := os.ReadFile(folder + "/environ")
-			if pid == os.Getpid() || !c.carries(environ) {
-				continue
-			}
+		for _, pid := range c.carriers() {
 			some = true
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -31,6 +25,20 @@ func (c *Cluster) endJobs() {
 			return
 		}
 	}
+}
+
+// carriers returns the processes with an environment that this cluster gave.
+func (c *Cluster) carriers() []int {
+	var found []int
+	folders, _ := filepath.Glob("/proc/[0-9]*")
+	for _, folder := range folders {
+		pid, _ := strconv.Atoi(filepath.Base(folder))
+		environ, _ := os.ReadFile(folder + "/environ")
+		if pid != os.Getpid() && c.carries(environ) {
+			found = append(found, pid)
+		}
+	}
+	return found
 }
 
 // endGroups ends what is in the groups of this cluster's nodes, version 1, and
