@@ -34,9 +34,11 @@ const (
 	soon          = 255 * time.Millisecond
 	later         = time.Second
 	slurmdHurries = 10 * time.Second
-	// share is how many times longer than a look the pause after it is: a
-	// crowded node is looked at less often.
-	share = 10
+	// share is how many times as long as a look takes it is until the next: a
+	// crowded node is looked at less often. hurriedShare is the same while slurmd
+	// looks every second: there is most to win, and it is soon over.
+	share        = 10
+	hurriedShare = 2
 	// worthTelling is how long a job may take to end by itself without a record.
 	worthTelling = 2 * time.Second
 	// lookLimit is the most one look at everybody may take.

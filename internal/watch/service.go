@@ -271,7 +271,7 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 	if err := s.roster.take(now.Add(lookLimit)); err != nil {
 		// Who was not seen may be at work: nothing is decided.
 		s.Log(err.Error())
-		s.next = now.Add(max(s.interval(now), share*time.Since(now)))
+		s.next = now.Add(s.interval(now, time.Since(now)))
 		return
 	}
 	for _, n := range s.nodes {
@@ -288,21 +288,21 @@ func (s *Service) look(ctx context.Context, now time.Time) {
 		}
 	}
 	s.actOn(ctx, time.Now())
-	s.next = now.Add(max(s.interval(now), share*time.Since(now)))
+	s.next = now.Add(s.interval(now, time.Since(now)))
 }
 
-// interval is how long after a look the next one is due. slurmd itself looks
-// every ten seconds only after the first ten: then there is no hurry, but for
-// the moments around its SIGKILL.
-func (s *Service) interval(now time.Time) time.Duration {
+// interval is how long after a look that took so long the next one is due.
+// slurmd itself looks every ten seconds only after the first ten: then there is
+// no hurry, but for the moments around its SIGKILL.
+func (s *Service) interval(now time.Time, took time.Duration) time.Duration {
 	for _, n := range s.nodes {
 		for _, j := range n.jobs {
 			if now.Sub(j.ordered) < slurmdHurries || j.nearKill(now) {
-				return soon
+				return max(soon, hurriedShare*took)
 			}
 		}
 	}
-	return later
+	return max(later, share*took)
 }
 
 func (s *Service) rules() Rules {

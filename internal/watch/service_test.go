@@ -75,3 +75,24 @@ func TestHeldSinceTheyWereSeen(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 }
+
+// A look that takes long is rarer, less so while slurmd looks every second.
+func TestInterval(t *testing.T) {
+	now := time.Unix(1e6, 0)
+	for _, test := range []struct {
+		since, took, want time.Duration
+	}{
+		{time.Second, time.Millisecond, soon},
+		{time.Second, time.Second, 2 * time.Second},
+		{11 * time.Second, time.Millisecond, later},
+		{11 * time.Second, time.Second, 10 * time.Second},
+	} {
+		n := &node{jobs: map[uint32]*job{}}
+		n.KillWait = time.Hour
+		n.jobs[77] = newJob(n, 77, now.Add(-test.since))
+		s := &Service{nodes: map[string]*node{"": n}}
+		if got := s.interval(now, test.took); got != test.want {
+			t.Errorf("%s after the order a look took %s: the next in %s, want %s", test.since, test.took, got, test.want)
+		}
+	}
+}

@@ -64,9 +64,9 @@ func TestWatchIsSmall(t *testing.T) {
 }
 
 // 200 jobs are cancelled at once: all end right, and the controller is asked
-// at most once a second.
+// at most once a second. It runs alone: how many are ended early before Slurm
+// ends the rest depends on who else uses the machine.
 func TestWatchAsksLittle(t *testing.T) {
-	t.Parallel()
 	w := newWatched(t, cluster.Options{Proctrack: "cgroup", CPUs: 256}, "", true)
 	list := w.begin("sleepers.sh", 200, []string{"--array=1-200"}, "SLEEPERS=0")
 	began := time.Now()
