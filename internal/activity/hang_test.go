@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -49,10 +50,8 @@ func hang(t *testing.T, path string) (answer func()) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	answer = func() {
-		if os.Rename(path, path+"-pipe") != nil {
-			return // it has answered
-		}
+	answer = sync.OnceFunc(func() {
+		_ = os.Rename(path, path+"-pipe")
 		_ = os.Rename(path+"-text", path)
 		for { // whoever waits finds an end of the file
 			fd, err := syscall.Open(path+"-pipe", syscall.O_WRONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
@@ -62,7 +61,7 @@ func hang(t *testing.T, path string) (answer func()) {
 			_ = syscall.Close(fd)
 			time.Sleep(20 * time.Millisecond)
 		}
-	}
+	})
 	t.Cleanup(answer)
 	return answer
 }
