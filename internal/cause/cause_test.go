@@ -179,21 +179,3 @@ func FuzzOf(f *testing.F) {
 		}
 	})
 }
-
-// A mount that is told by the name of a path alone may be another one.
-func TestByName(t *testing.T) {
-	mounts := ParseMounts(mountinfo)
-	frozen, on := []string{"percpu_rwsem_wait+0x1/0x2", "mnt_want_write+0x1/0x2"}, ByPath(mounts, "/mnt/a b/x")
-	for name, test := range map[string]struct {
-		evidence Evidence
-		want     bool
-	}{
-		"a path":       {Evidence{Stack: frozen, Mount: on, ByName: true}, true},
-		"a descriptor": {Evidence{Stack: frozen, Mount: on}, false},
-		"no mount":     {Evidence{Stack: frozen, ByName: true}, false},
-	} {
-		if c := Of(test.evidence); c.ByName != test.want || c.Code != FrozenFS {
-			t.Errorf("%s: %+v", name, c)
-		}
-	}
-}

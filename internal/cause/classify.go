@@ -15,7 +15,6 @@ func Of(e Evidence) Cause {
 		code, function = byMount(e, frames)
 	}
 	c := Cause{Code: code, Function: function, While: while(e, frames), Call: e.Call.Name, File: e.File, Mount: mountOf(code, e), Works: e.Works}
-	c.ByName = e.ByName && c.Mount.Known()
 	if code == Unknown && e.Dumping {
 		c.Code = CoreDump
 	}

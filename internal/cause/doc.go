@@ -36,7 +36,6 @@ type Evidence struct {
 	Call    Call
 	File    string  // the file the call is about, "" if not known
 	Mount   Mount   // the file system that file is on, zero if not known
-	ByName  bool    // Mount is told by the name of a path alone, in which a link may lead elsewhere
 	Mounts  []Mount // all the process sees
 	Works   bool    // it used processor time, or its memory shrank, between two looks
 }
@@ -49,7 +48,6 @@ type Cause struct {
 	Call     string // name of the system call, "" if not in one or not known
 	File     string
 	Mount    Mount // zero if not known
-	ByName   bool  // Mount is told by the name of a path alone: it may be another one
 	Works    bool  // it is slow and not stuck
 }
 

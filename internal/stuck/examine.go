@@ -71,7 +71,7 @@ func (x *Examiner) evidence(p *Process, path string) cause.Evidence {
 		e.Mount = cause.ByID(e.Mounts, x.mountID(p.Thread, e.Call.FD))
 	case path == "":
 	case strings.HasPrefix(path, "/"):
-		e.File, e.Mount, e.ByName = path, cause.ByPath(e.Mounts, path), true
+		e.File, e.Mount = path, cause.ByPath(e.Mounts, path)
 	default:
 		base := folder + "cwd"
 		if e.Call.Base != cause.AtCWD {
@@ -79,7 +79,7 @@ func (x *Examiner) evidence(p *Process, path string) cause.Evidence {
 		}
 		if above, err := linux.Link(base); err == nil && strings.HasPrefix(above, "/") {
 			e.File = strings.TrimSuffix(above, "/") + "/" + path
-			e.Mount, e.ByName = cause.ByPath(e.Mounts, e.File), true
+			e.Mount = cause.ByPath(e.Mounts, e.File)
 		}
 	}
 	return e

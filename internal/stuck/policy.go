@@ -73,7 +73,7 @@ func (p Policy) waitsThere(device locks.Device, all []Process) string {
 		switch {
 		case m.Known() && locks.Device(deviceOf(m)) == device:
 			return reasonSame
-		case (!m.Known() || all[i].Cause.ByName) && !withoutFiles[all[i].Cause.Code]:
+		case !m.Known() && !withoutFiles[all[i].Cause.Code]:
 			return reasonUnknown
 		}
 	}

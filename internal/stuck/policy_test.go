@@ -29,9 +29,6 @@ func TestWhichLocksMayBeFreed(t *testing.T) {
 		return []Process{{Key: a, Cause: cause.Cause{Code: code, Mount: m}}}
 	}
 	frozen, unknown := on(seen[1], cause.FrozenFS), on(cause.Mount{}, cause.Unknown)
-	// By its name the path is on /frozen, but a link in it may lead to /data.
-	named := on(seen[1], cause.FrozenFS)
-	named[0].Cause.ByName = true
 	exiting := on(seen[1], cause.FrozenFS)
 	exiting[0].Exiting = true
 	release := Policy{Release: true, ReleasePaths: []string{"/data", "/scratch", "/frozen"}}
@@ -60,7 +57,6 @@ func TestWhichLocksMayBeFreed(t *testing.T) {
 		{"stuck on NFS of an unknown server", release, lockOn("/data/x", locks.FLOCK, a), on(cause.Mount{}, cause.NFS), ""},
 		{"stuck on a device of an unknown file", release, lockOn("/data/x", locks.FLOCK, a), on(cause.Mount{}, cause.Block), reasonUnknown},
 		{"a path of another namespace", release, moved, frozen, reasonElsewhere},
-		{"stuck on what a path names", release, lockOn("/data/x", locks.FLOCK, a), named, reasonUnknown},
 	}
 	for _, test := range tests {
 		stuck := map[proc.Key]*Process{a: &test.all[0]}
