@@ -26,6 +26,15 @@ const (
 // ErrLate says that a process did not let itself be read in time.
 var ErrLate = errors.New("no answer in time: one of its threads is stuck in the kernel")
 
+// ErrOver says that a process was not even asked, since the time was over. It
+// is an ErrLate too.
+var ErrOver error = over{}
+
+type over struct{}
+
+func (over) Error() string        { return "no time was left to read it" }
+func (over) Is(target error) bool { return target == ErrLate }
+
 // errNoChild says that the child could not be started, or ended by itself.
 var errNoChild = errors.New("there is no child to read with")
 
@@ -52,9 +61,10 @@ type Reader struct {
 func NewReader(fs proc.FS) *Reader { return &Reader{fs: fs, buffer: make([]byte, 64<<10)} }
 
 // Each reads the file of each process and calls use with its index and what
-// it says, the stuck ones last. The text is valid during the call only. After
-// until all that are left are late. Where no child can be had, because of a
-// limit on processes for instance, those that are not stuck are read directly.
+// it says, the stuck ones last. The text is valid during the call only. One that
+// does not answer is ErrLate; all that are left after until are ErrOver. Where
+// no child can be had, because of a limit on processes for instance, those that
+// are not stuck are read directly.
 func (r *Reader) Each(subjects []Subject, file File, until time.Time, use func(i int, text []byte, err error)) {
 	order := make([]int, 0, len(subjects))
 	for _, stuck := range []bool{false, true} {
@@ -68,7 +78,7 @@ func (r *Reader) Each(subjects []Subject, file File, until time.Time, use func(i
 		some := order[:min(len(order), batch)]
 		if !time.Now().Before(until) {
 			for _, at := range order {
-				use(at, nil, late(subjects[at], file))
+				use(at, nil, fmt.Errorf("%s: %w", path(subjects[at].PID, file), ErrOver))
 			}
 			return
 		}

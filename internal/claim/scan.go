@@ -81,6 +81,7 @@ type known struct {
 	facts   Facts
 	status  proc.Status
 	judged  bool
+	late    int     // how often its environment did not come in time
 	verdict Verdict // once proven, with the proof
 	proof   string
 	titled  bool
@@ -135,6 +136,7 @@ type look struct {
 	crowd     crowd
 	order     []int
 	restless  bool
+	cut       bool // the time was over before everybody was read
 	otherJobs bool
 	unread    error
 }
@@ -181,9 +183,8 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	kernel := s.FS.KernelThreads()
 	uptime, _ := s.FS.Uptime()
 	now := time.Now()
-	partial := false
 	err := s.FS.EachPID(func(pid int) bool {
-		if partial = !time.Now().Before(until); partial {
+		if l.cut = !time.Now().Before(until); l.cut {
 			return false
 		}
 		if pid != s.self && pid != s.Aside.Child() && !kernel[pid] {
@@ -196,10 +197,8 @@ func (s *Scanner) Look(until time.Time) (Result, error) {
 	}
 	s.relate(l, now, uptime, until)
 	s.judgeAll(l)
-	s.contained = !partial && s.contains(l)
-	result := s.result(l)
-	result.Partial = partial
-	return result, nil
+	s.contained = !l.cut && s.contains(l)
+	return s.result(l), nil
 }
 
 // nobody says that the job's user has no process at all. Then only the job's

@@ -193,3 +193,40 @@ func TestASlurmstepdThatCannotBeRead(t *testing.T) {
 		t.Errorf("%v after %s", got, took)
 	}
 }
+
+// On a slow machine the environments of a crowd are not read in time: that look
+// is not whole, and the next reads the rest.
+func TestACrowdThatIsNotReadInTime(t *testing.T) {
+	const crowd = 40
+	list := []one{{pid: 900, parent: 1, session: 900, uid: user, comm: "last", env: mark77, start: 450}}
+	for i := range crowd {
+		list = append(list, one{pid: 100 + i, parent: 1, session: 100 + i, uid: user, comm: "late", start: 450})
+	}
+	fs := tree(t, list...)
+	for i := range crowd {
+		environ := fs.Path(100+i, "environ")
+		if err := errors.Join(os.Remove(environ), syscall.Mkfifo(environ, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := NewScanner(fs, Scope{Job: slurm.Job{ID: 77, UID: user, Restarts: -1}, Task: -1}, everything(), nil, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Aside.Close()
+	for look := 1; ; look++ {
+		result, err := s.Look(time.Now().Add(30 * time.Second))
+		if err != nil || look > 2*mostLate+2 {
+			t.Fatalf("look %d: %+v, %v", look, result, err)
+		}
+		if look == 1 && !result.Partial {
+			t.Errorf("the first look is whole: %+v", result)
+		}
+		if !result.Partial {
+			if len(result.Claimed) != 1 || result.Claimed[0].Stat.PID != 900 || result.Unread == nil {
+				t.Errorf("look %d: %+v", look, result)
+			}
+			return
+		}
+	}
+}

@@ -2,6 +2,7 @@ package claim
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"time"
 
@@ -51,10 +52,27 @@ func (s *Scanner) readAll(l *look, now time.Time, uptime uint64, until time.Time
 	}
 	s.Aside.Each(subjects, aside.Environ, until, func(i int, text []byte, err error) {
 		unread[i].facts.Mark, unread[i].facts.Unread = slurm.ParseMark(text), err != nil
-		if err != nil {
+		switch {
+		case errors.Is(err, aside.ErrLate) && unread[i].again(err):
+			l.cut = true
+		case err != nil:
 			l.missed(err)
 		}
 	})
+}
+
+// mostLate is how often one is read that does not answer in time.
+const mostLate = 3
+
+// again says whether one that was not read in time is read again by the next
+// look. Of a crowd, on a slow machine, many are late that are not stuck; what
+// they are is not known, so a look without them is not whole.
+func (k *known) again(err error) bool {
+	if !errors.Is(err, aside.ErrOver) {
+		k.late++
+	}
+	k.judged = k.late >= mostLate
+	return !k.judged
 }
 
 // readPlace reads where a process is; false if it is gone.
@@ -199,7 +217,7 @@ func isLoginServer(comm string) bool {
 
 // result sorts the pass into what is claimed and what is spared.
 func (s *Scanner) result(l *look) Result {
-	result := Result{Restless: l.restless, Unread: l.unread, Stepds: s.stepdsOf(l), Stepd: s.stepdOf(l)}
+	result := Result{Restless: l.restless, Partial: l.cut, Unread: l.unread, Stepds: s.stepdsOf(l), Stepd: s.stepdOf(l)}
 	for _, pid := range l.order {
 		r := l.relatives[pid]
 		if s.parents[pid] {
