@@ -50,12 +50,18 @@ var cancelled = []script{
 	},
 }
 
-// play runs all jobs on a cluster of its own and returns their rows and the
-// path of the log.
-func play(ctx context.Context, bin string, with bool) (rows []row, log string, err error) {
+// act is what is seen of all jobs on one cluster.
+type act struct {
+	rows      []row
+	forgotten string // what is said of the job that is done and runs on
+	log       string // path of the records
+}
+
+// play runs all jobs on a cluster of its own.
+func play(ctx context.Context, bin string, with bool) (a act, err error) {
 	folder, err := os.MkdirTemp("", "lastcall-demo-")
 	if err != nil {
-		return nil, "", err
+		return act{}, err
 	}
 	defer func() {
 		if !with || err != nil {
@@ -64,11 +70,11 @@ func play(ctx context.Context, bin string, with bool) (rows []row, log string, e
 	}()
 	// Jobs of any user read the programs; the records stay for reading.
 	if err := os.Chmod(folder, 0o755); err != nil {
-		return nil, "", err
+		return act{}, err
 	}
-	log = filepath.Join(folder, "lastcall.jsonl")
-	if err := install(bin, folder, log); err != nil {
-		return nil, "", err
+	a.log = filepath.Join(folder, "lastcall.jsonl")
+	if err := install(bin, folder, a.log); err != nil {
+		return act{}, err
 	}
 	defer func() { err = errors.Join(err, removePrograms(folder)) }()
 	options := cluster.Options{Proctrack: "linuxproc", KillWait: 30}
@@ -77,19 +83,38 @@ func play(ctx context.Context, bin string, with bool) (rows []row, log string, e
 	}
 	c, err := cluster.Start(ctx, options)
 	if err != nil {
-		return nil, "", err
+		return act{}, err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
 	if with {
 		if err := c.Launch("watch", folder+"/lastcall", "watch", "-slurm-conf", c.Conf()); err != nil {
-			return nil, "", err
+			return act{}, err
 		}
 	}
-	rows, err = playAll(ctx, c, folder, log)
-	for i := range rows {
-		rows[i].lastcall = map[bool]string{false: "without", true: "with"}[with]
+	err = a.perform(ctx, c, folder, with)
+	return a, err
+}
+
+// perform runs all jobs on the cluster.
+func (a *act) perform(ctx context.Context, c *cluster.Cluster, folder string, with bool) error {
+	job, err := beginForgotten(ctx, c)
+	if err != nil {
+		return err
 	}
-	return rows, log, err
+	var inspecting sync.WaitGroup
+	var wrong error
+	if with {
+		inspecting.Go(func() { a.forgotten, wrong = job.inspect(ctx, c, folder+"/lastcall") })
+	}
+	a.rows, err = playAll(ctx, c, folder, a.log)
+	inspecting.Wait()
+	if !with {
+		a.forgotten = job.stock(ctx, c)
+	}
+	for i := range a.rows {
+		a.rows[i].lastcall = map[bool]string{false: "without", true: "with"}[with]
+	}
+	return errors.Join(err, wrong)
 }
 
 // playAll runs the jobs.
@@ -165,11 +190,8 @@ type running struct {
 
 // begin hands a job in, and waits until it is ready to be cancelled.
 func begin(ctx context.Context, c *cluster.Cluster, folder string, script script) (running, error) {
-	out, err := os.MkdirTemp(c.Dir, "job-")
+	out, err := folderOf(c)
 	if err != nil {
-		return running{}, err
-	}
-	if err := os.Chown(out, nobody, nobody); err != nil {
 		return running{}, err
 	}
 	id, err := c.Submit(ctx, cluster.Job{
@@ -179,16 +201,30 @@ func begin(ctx context.Context, c *cluster.Cluster, folder string, script script
 	if err != nil {
 		return running{}, err
 	}
-	for end := time.Now().Add(time.Minute); script.ready > 0; time.Sleep(20 * time.Millisecond) {
+	err = await(ctx, "the job of "+script.file+" does not begin", func() bool {
 		text, _ := os.ReadFile(out + "/ready")
-		if strings.Count(string(text), "\n") >= script.ready {
-			break
-		}
+		return strings.Count(string(text), "\n") >= script.ready
+	})
+	return running{script: script, id: id, out: out}, err
+}
+
+// folderOf makes a folder for a job, which its user may write to.
+func folderOf(c *cluster.Cluster) (string, error) {
+	out, err := os.MkdirTemp(c.Dir, "job-")
+	if err != nil {
+		return "", err
+	}
+	return out, os.Chown(out, nobody, nobody)
+}
+
+// await waits until yes says so, a minute at most.
+func await(ctx context.Context, complaint string, yes func() bool) error {
+	for end := time.Now().Add(time.Minute); !yes(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) || ctx.Err() != nil {
-			return running{}, errors.Join(ctx.Err(), fmt.Errorf("the job of %s does not begin", script.file))
+			return errors.Join(ctx.Err(), errors.New(complaint))
 		}
 	}
-	return running{script: script, id: id, out: out}, nil
+	return nil
 }
 
 // finish waits until the job is over, counts what it left, and ends that.

@@ -1,18 +1,23 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"lastcall/test/jobs"
 )
 
-// Ctrl-C, in the first act and in the second, leaves nothing: no file, no
-// daemon, no process of a job.
-func TestInterruptedItLeavesNothing(t *testing.T) {
+// builtPrograms returns a folder with the programs in bin, and an empty tmp.
+func builtPrograms(t *testing.T) string {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("not root")
 	}
@@ -34,6 +39,51 @@ func TestInterruptedItLeavesNothing(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	return dir
+}
+
+// A newcomer reads what is left without lastcall and with it, and why the job
+// that is done runs on.
+func TestItShows(t *testing.T) {
+	t.Parallel()
+	dir := builtPrograms(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, dir+"/bin/demo", "-bin", dir+"/bin")
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	command.Env = append(os.Environ(), "TMPDIR="+dir+"/tmp")
+	said, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	text := strings.Join(strings.Fields(string(said)), " ")
+	before, _, ok := strings.Cut(jobs.Script("first.py"), "time.sleep(5)")
+	line := strconv.Itoa(1 + strings.Count(before, "\n"))
+	if !ok {
+		t.Error("the forgotten thread does not sleep")
+	}
+	for _, want := range []string{
+		`left-overs and a lock without \S+ s 5 1 nothing`,
+		`left-overs and a lock with \S+ s 0 0 this step left 5 processes behind`,
+		`without lastcall: squeue says RUNNING, \d+ s after the job's log said "all work is done"`,
+		"with `lastcall inspect`: job 1 has finished its work: MainThread waits in threading\\._shutdown for thread " +
+			`"\S+( \(background_monitor\))?" \(not a daemon\), which is at first\.py:` + line + ` in background_monitor\. Fix: daemon=True.*` +
+			`it will not end by itself unless what it waits for does\.`,
+	} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("it does not show %q:\n%s", want, said)
+		}
+	}
+	if left := processesOf(dir); len(left) > 0 {
+		t.Errorf("it leaves processes: %q", left)
+	}
+}
+
+// Ctrl-C, in the first act and in the second, leaves nothing: no file, no
+// daemon, no process of a job.
+func TestInterruptedItLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := builtPrograms(t)
 	for act, sign := range map[string]string{"first": "ClusterName=", "second": "TaskEpilog="} {
 		command := exec.Command(dir+"/bin/demo", "-bin", dir+"/bin")
 		command.Env = append(os.Environ(), "TMPDIR="+dir+"/tmp")
