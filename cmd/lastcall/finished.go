@@ -25,26 +25,36 @@ func (f finishedLook) process(pid int) error {
 	if err != nil {
 		return err
 	}
-	return f.show("process "+strconv.Itoa(pid), keys)
+	return f.show("process "+strconv.Itoa(pid), keys, nil)
 }
 
-func (f finishedLook) job(id uint32) error {
+func (f finishedLook) job(id uint32, node string) error {
 	keys, err := finished.Members(proc.Default, id)
 	if err != nil {
 		return err
 	}
-	return f.show("job "+strconv.FormatUint(uint64(id), 10), keys)
+	steps := func() []finished.Step { return finished.Steps(proc.Default, id, node) }
+	return f.show("job "+strconv.FormatUint(uint64(id), 10), keys, steps)
 }
 
-// show looks twice, half a minute apart, unless one look is to do.
-func (f finishedLook) show(who string, keys []proc.Key) error {
+// show looks twice, half a minute apart, unless one look is to do. The steps
+// of a job are looked at last, so that they are what they are said to be.
+func (f finishedLook) show(who string, keys []proc.Key, look func() []finished.Step) error {
 	examination := finished.Examination{FS: proc.Default, Who: who}
 	if !f.now {
 		examination.Waiting = func(text string) { fmt.Fprintln(f.wrong, "lastcall: "+text) }
 	}
 	results := examination.Run(keys)
+	steps := []finished.Step{}
+	if look != nil {
+		steps = append(steps, look()...)
+	}
 	if f.json {
 		text, err := json.Marshal(results)
+		if err != nil {
+			return err
+		}
+		waiting, err := json.Marshal(steps)
 		if err != nil {
 			return err
 		}
@@ -54,10 +64,13 @@ func (f finishedLook) show(who string, keys []proc.Key) error {
 		} else {
 			record = append(record, ',')
 		}
-		_, err = fmt.Fprintf(f.out, "%s\"finished\":%s}\n", record, text)
+		_, err = fmt.Fprintf(f.out, "%s\"finished\":%s,\"waiting_steps\":%s}\n", record, text, waiting)
 		return err
 	}
 	fmt.Fprintln(f.out)
+	for _, step := range steps {
+		fmt.Fprintln(f.out, step.Words(results))
+	}
 	for _, line := range finished.Lines(who, results) {
 		fmt.Fprintln(f.out, line)
 	}

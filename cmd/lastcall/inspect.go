@@ -67,12 +67,12 @@ func inspectJob(arguments []string, out, wrong io.Writer) error {
 			return err
 		}
 		look.record = line
-		return look.job(uint32(id))
+		return look.job(uint32(id), record.Node)
 	}
 	if err := showInspection(out, record); err != nil {
 		return err
 	}
-	return look.job(uint32(id))
+	return look.job(uint32(id), record.Node)
 }
 
 // showInspection prints a table. Every text comes from users and is escaped.

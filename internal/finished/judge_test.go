@@ -118,6 +118,7 @@ func TestWordsAreSafe(t *testing.T) {
 		Finding{State: Ended, Kind: Child, Waits: []Wait{{Process: bad, PID: 7, Command: bad}}}.Words("job 14"),
 		Finding{State: Ended, Kind: Threads, Waits: []Wait{{Thread: bad, At: &Place{File: bad}, Inside: &Place{Function: bad}}}}.Words("job 14"),
 		Shell{Children: []ShellChild{{PID: 7, Command: bad}}}.Words("process 6"),
+		Step{Living: []Rank{{Command: bad}}}.Words(nil),
 	} {
 		if strings.ContainsAny(words, "\x1b\n\u009b\u202e") || !utf8.ValidString(words) || !strings.Contains(words, `\x1b[2J\x0a`) {
 			t.Errorf("%q", words)

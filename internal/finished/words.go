@@ -17,11 +17,22 @@ const mostName = 120
 
 func quoted(text string) string { return `"` + forensics.Quote(text, mostName) + `"` }
 
-// MarshalJSON writes the result. encoding/json leaves characters as they are
-// that a terminal obeys or that nobody sees; here they are escaped.
+// MarshalJSON writes the result.
 func (r Result) MarshalJSON() ([]byte, error) {
 	type plain Result
-	text, err := json.Marshal(plain(r))
+	return escaped(plain(r))
+}
+
+// MarshalJSON writes the step.
+func (s Step) MarshalJSON() ([]byte, error) {
+	type plain Step
+	return escaped(plain(s))
+}
+
+// escaped is JSON in which what a terminal obeys, or nobody sees, is escaped:
+// encoding/json leaves it as it is.
+func escaped(value any) ([]byte, error) {
+	text, err := json.Marshal(value)
 	if err != nil {
 		return nil, err
 	}

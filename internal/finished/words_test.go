@@ -20,4 +20,13 @@ func TestJSONIsSafe(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, []Result{result}) {
 		t.Errorf("%+v, %v", got, err)
 	}
+	step := Step{Ended: []uint32{1}, Living: []Rank{{Command: name}}}
+	text, err = json.Marshal([]Step{step})
+	if err != nil || strings.ContainsAny(string(text), "\x1b\n\x7f\u009b\u202e\U000e0001") {
+		t.Errorf("%q, %v", text, err)
+	}
+	var steps []Step
+	if err := json.Unmarshal(text, &steps); err != nil || !reflect.DeepEqual(steps, []Step{step}) {
+		t.Errorf("%+v, %v", steps, err)
+	}
 }

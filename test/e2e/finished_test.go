@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -136,4 +137,67 @@ func TestFinishedIsTerminated(t *testing.T) {
 		t.Errorf("the output is %q", text)
 	}
 	w.nothingLeft(id)
+}
+
+// A batch script waits for its srun, and that for one task of many: which one
+// is said on its node, to its user too, and nothing where all tasks live, or
+// one does not run its program yet.
+func TestOneRankIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	prolog := filepath.Join(tempDir(t), "prolog")
+	if err := os.WriteFile(prolog, []byte("#!/bin/sh\n[ \"$SLURM_PROCID\" != 4 ] || until [ -e $OUT/go ]; do sleep 0.1; done\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, cluster.Options{Proctrack: "cgroup", Nodes: 2, Conf: []string{"TaskProlog=" + prolog}}, "")
+	out := s.folder(nobody)
+	id := s.script(out, `srun -N 2 -n 8 -m cyclic bash -c '
+echo $SLURM_PROCID $$ >>$OUT/ready
+case $SLURM_PROCID in [13572]) exec sleep 600;; 0) exit;; esac
+until [ -e $OUT/go ]; do sleep 0.1; done'
+`, "-N", "2", "-n", "8", "--ntasks-per-node=4")
+	pids := map[string]string{}
+	waitFor(t, "all tasks but one, and the end of the first", func() bool {
+		text, _ := os.ReadFile(out + "/ready")
+		for line := range strings.Lines(string(text)) {
+			rank, pid, _ := strings.Cut(strings.TrimSpace(line), " ")
+			pids[rank] = pid
+		}
+		_, err := os.Stat("/proc/" + pids["0"])
+		return len(pids) == 7 && err != nil
+	})
+	pid := pids["2"]
+	inspect := func(node int, how ...string) string {
+		arguments := append(append([]string{"inspect", "-now", "-node", s.Nodes[node]}, how...), strconv.Itoa(id))
+		text, err := s.Command(t.Context(), 0, nil, s.bin+"/lastcall", arguments...).CombinedOutput()
+		if err != nil {
+			t.Errorf("inspect: %v: %s", err, text)
+		}
+		return string(text)
+	}
+	name := "step " + strconv.Itoa(id) + ".0: "
+	for node := range s.Nodes {
+		if text := inspect(node); strings.Contains(text, name) {
+			t.Errorf("of one node all tasks live, of the other one has not begun, and it says %s", text)
+		}
+	}
+	if err := os.WriteFile(out+"/go", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want := name + "3 of 4 tasks on node " + s.Nodes[0] + " ended; the step, and an srun that started it, wait for rank 2 (pid " + pid + `, "sleep"), which used 0.0`
+	waitFor(t, "the rank to be named", func() bool { return strings.Contains(inspect(0), want) })
+	if text := inspect(1); strings.Contains(text, name) {
+		t.Errorf("all tasks of the other node live, and it says %s", text)
+	}
+	if text := inspect(0, "-json"); !strings.Contains(text, `"ended":[0,4,6],"living":[{"rank":2,"pid":`+pid) || !json.Valid([]byte(text)) {
+		t.Errorf("as JSON: %s", text)
+	}
+	user := s.Command(t.Context(), nobody, nil, "srun", "--overlap", "--jobid="+strconv.Itoa(id), "-N1", "-n1", "-w", s.Nodes[0],
+		s.bin+"/lastcall", "inspect", "-now", strconv.Itoa(id))
+	if text, err := user.CombinedOutput(); err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("the user: %v: %s\nwant %s", err, text, want)
+	}
+	if err := s.Cancel(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+	s.wait(id)
 }
