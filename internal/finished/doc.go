@@ -15,7 +15,8 @@
 // One look proves that the main program has ended. That it hangs takes two at
 // least Apart from each other, with the same result, and nothing that moved in
 // between: see Compare. Java programs are not judged: which of their threads
-// are daemons cannot be read from outside.
+// are daemons cannot be read from outside. Of what is no Python, Shell and Steps
+// say what the kernel proves.
 package finished
 
 import (
