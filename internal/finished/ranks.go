@@ -24,7 +24,7 @@ func Steps(fs proc.FS, job uint32, node string) []Step {
 	defer reader.Close()
 	stepds := map[int]Step{}
 	for _, stat := range before {
-		name, ok := served(fs, stat, job)
+		name, ok := served(fs, reader, stat, job)
 		if !ok {
 			continue
 		}
@@ -84,15 +84,14 @@ func processes(fs proc.FS) []proc.Stat {
 
 // served returns the name of the step, like "14.0", if the process is a
 // slurmstepd of the job.
-func served(fs proc.FS, stat proc.Stat, job uint32) (string, bool) {
-	buffer := make([]byte, 8<<10)
+func served(fs proc.FS, reader *aside.Reader, stat proc.Stat, job uint32) (string, bool) {
 	if stat.Comm != "slurmstepd" {
 		return "", false
 	}
-	if status, err := fs.Status(stat.PID, buffer); err != nil || status.UID != 0 {
+	if status, err := fs.Status(stat.PID, make([]byte, 8<<10)); err != nil || status.UID != 0 {
 		return "", false
 	}
-	line, _ := fs.CommandLine(stat.PID, buffer)
+	line, _ := reader.One(aside.Subject{PID: stat.PID, Stuck: stat.State == 'D'}, aside.Arguments, time.Now().Add(patience))
 	title, ok := slurm.ParseTitle(line)
 	return fmt.Sprintf("%d.%s", job, title.Step), ok && title.Job == job && title.Step != ""
 }
