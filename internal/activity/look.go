@@ -63,7 +63,7 @@ func (r *Reader) Look(samples []Sample, helpers []int, until time.Time) {
 		w.inside[s.Key.PID] = true
 		w.launchers[s.Key.PID] = s.Comm == srun
 		processes = append(processes, p)
-		if err := r.readAll(p, until); err != nil {
+		if err := r.read(p, until); err != nil {
 			s.unreadable(err)
 		}
 		w.add(p.descriptors, holder{})
@@ -71,7 +71,7 @@ func (r *Reader) Look(samples []Sample, helpers []int, until time.Time) {
 	for _, pid := range helpers {
 		if !w.inside[pid] {
 			w.inside[pid] = true
-			found, _ := r.table(pid, until)
+			found, _ := r.descriptors(strconv.Itoa(pid), until)
 			w.add(found, holder{helper: true})
 		}
 	}
@@ -81,45 +81,22 @@ func (r *Reader) Look(samples []Sample, helpers []int, until time.Time) {
 	}
 }
 
-// readAll reads a process into p.
-func (r *Reader) readAll(p *process, until time.Time) error {
-	seen, sample := *p, *p.sample // which are not p's any more when they come too late
-	seen.sample, sample.Vetoes = &sample, slices.Clip(sample.Vetoes)
-	var err error
-	if late := r.within(sample.Key.PID, until, func(e *eyes) { err = e.read(&seen, until) }); late != nil {
-		return late
-	}
-	*p.sample, seen.sample = sample, p.sample
-	*p = seen
-	return err
-}
-
-// table reads the descriptors of a process that is not judged.
-func (r *Reader) table(pid int, until time.Time) ([]descriptor, error) {
-	var found []descriptor
-	var err error
-	if late := r.within(pid, until, func(e *eyes) { found, err = e.descriptors(strconv.Itoa(pid), until) }); late != nil {
-		return nil, late
-	}
-	return found, err
-}
-
 // read reads threads and descriptors of a process.
-func (e *eyes) read(p *process, until time.Time) error {
+func (r *Reader) read(p *process, until time.Time) error {
 	pid := p.sample.Key.PID
-	tids, err := e.fs.Tasks(pid)
+	tids, err := r.fs.Tasks(pid)
 	if err != nil {
-		return e.unlessGone(pid, err)
+		return r.unlessGone(pid, err)
 	}
 	if len(tids) > maxThreads {
 		return errCrowd
 	}
-	if stuck := e.stuckThread(pid, tids); stuck != 0 {
+	if stuck := r.stuckThread(pid, tids); stuck != 0 {
 		// What it waits in, and what it has open, is asked of nobody: before
 		// Linux 5.10 a thread within execve(2) makes whoever asks wait too
 		// (fs/proc/base.c, lock_trace).
 		p.sample.NonIdle++
-		p.sample.veto(Uninterruptible, "thread "+strconv.Itoa(stuck)+" waits in the kernel"+e.where(strconv.Itoa(pid)+"/task/"+strconv.Itoa(stuck)))
+		p.sample.veto(Uninterruptible, "thread "+strconv.Itoa(stuck)+" waits in the kernel"+r.where(strconv.Itoa(pid)+"/task/"+strconv.Itoa(stuck)))
 		return nil
 	}
 	living := tids[:0]
@@ -127,7 +104,7 @@ func (e *eyes) read(p *process, until time.Time) error {
 		if !time.Now().Before(until) {
 			return ErrLate
 		}
-		alive, err := e.thread(p, tid)
+		alive, err := r.thread(p, tid)
 		if err != nil {
 			return err
 		}
@@ -136,15 +113,15 @@ func (e *eyes) read(p *process, until time.Time) error {
 		}
 	}
 	if slices.ContainsFunc(p.calls, func(c call) bool { return c.known.wait == waitChild }) {
-		e.children(p, living)
+		r.children(p, living)
 	}
-	return e.tables(p, living, until)
+	return r.tables(p, living, until)
 }
 
 // stuckThread returns a thread in state D, 0 for none.
-func (e *eyes) stuckThread(pid int, tids []int) int {
+func (r *Reader) stuckThread(pid int, tids []int) int {
 	for _, tid := range tids {
-		if stat, err := e.fs.TaskStat(pid, tid, e.buffer); err == nil && stat.State == 'D' {
+		if stat, err := r.fs.TaskStat(pid, tid, r.buffer); err == nil && stat.State == 'D' {
 			return tid
 		}
 	}
@@ -154,10 +131,10 @@ func (e *eyes) stuckThread(pid int, tids []int) int {
 // children notes the children of all threads: any thread may wait for them.
 // The lists are missing on kernels without CONFIG_PROC_CHILDREN; a child that
 // left the job then goes unseen, since every script waits for its children.
-func (e *eyes) children(p *process, living []int) {
+func (r *Reader) children(p *process, living []int) {
 	for _, tid := range living {
 		folder := strconv.Itoa(p.sample.Key.PID) + "/task/" + strconv.Itoa(tid)
-		text, err := linux.ReadAll(string(e.fs)+"/"+folder+"/children", e.buffer, 1<<20)
+		text, err := linux.ReadAll(string(r.fs)+"/"+folder+"/children", r.buffer, 1<<20)
 		if err != nil {
 			continue
 		}
@@ -172,7 +149,7 @@ func (e *eyes) children(p *process, living []int) {
 // tables reads the descriptors of a process: one table for all its threads,
 // but a thread may have one of its own (unshare(2), CLONE_FILES). A leader
 // that has exited shows none, so a living thread is asked.
-func (e *eyes) tables(p *process, living []int, until time.Time) error {
+func (r *Reader) tables(p *process, living []int, until time.Time) error {
 	pid := p.sample.Key.PID
 	for i, tid := range living {
 		folder := strconv.Itoa(pid)
@@ -182,14 +159,14 @@ func (e *eyes) tables(p *process, living []int, until time.Time) error {
 		if i > 0 && linux.SameDescriptors(living[0], tid) {
 			continue
 		}
-		found, err := e.descriptors(folder, until)
+		found, err := r.descriptors(folder, until)
 		p.descriptors = append(p.descriptors, found...)
-		if err := e.unlessGone(pid, err); err != nil {
+		if err := r.unlessGone(pid, err); err != nil {
 			return err
 		}
 		if i == 0 {
 			p.folder = folder
-			p.namespace, _ = linux.Link(string(e.fs) + "/" + folder + "/ns/net")
+			p.namespace, _ = linux.Link(string(r.fs) + "/" + folder + "/ns/net")
 		}
 	}
 	return nil
@@ -197,11 +174,11 @@ func (e *eyes) tables(p *process, living []int, until time.Time) error {
 
 // unlessGone passes an error on if the process is still there: a file that is
 // missing on this kernel must not look like a process that has ended.
-func (e *eyes) unlessGone(pid int, err error) error {
+func (r *Reader) unlessGone(pid int, err error) error {
 	if !linux.Gone(err) {
 		return err
 	}
-	if _, gone := e.fs.Stat(pid, e.buffer); linux.Gone(gone) {
+	if _, gone := r.fs.Stat(pid, r.buffer); linux.Gone(gone) {
 		return nil
 	}
 	return err
@@ -209,14 +186,14 @@ func (e *eyes) unlessGone(pid int, err error) error {
 
 // thread notes where a thread is and what speaks against calling it idle.
 // alive is false for one that has ended.
-func (e *eyes) thread(p *process, tid int) (alive bool, err error) {
+func (r *Reader) thread(p *process, tid int) (alive bool, err error) {
 	folder := strconv.Itoa(p.sample.Key.PID) + "/task/" + strconv.Itoa(tid)
-	stat, c, err := e.place(p.sample, tid, folder)
+	stat, c, err := r.place(p.sample, tid, folder)
 	reason, why := judgeThread(stat, c)
-	for err == nil && reason == Running && e.naps > 0 {
-		e.naps--
+	for err == nil && reason == Running && r.naps > 0 {
+		r.naps--
 		time.Sleep(nap)
-		stat, c, err = e.place(p.sample, tid, folder)
+		stat, c, err = r.place(p.sample, tid, folder)
 		reason, why = judgeThread(stat, c)
 	}
 	if linux.Gone(err) || err == nil && stat.Zombie() {
@@ -229,7 +206,7 @@ func (e *eyes) thread(p *process, tid int) (alive bool, err error) {
 	if reason != "" {
 		p.sample.NonIdle++
 		if reason == Uninterruptible {
-			why += e.where(folder)
+			why += r.where(folder)
 		}
 		p.sample.veto(reason, "thread "+strconv.Itoa(tid)+" "+why)
 	}
@@ -246,14 +223,14 @@ func (e *eyes) thread(p *process, tid int) (alive bool, err error) {
 var errNoCall = errors.New("this kernel does not tell where a thread is")
 
 // place reads where a thread is. Only its stat can say that it is gone.
-func (e *eyes) place(s *Sample, tid int, folder string) (proc.Stat, call, error) {
-	text, trouble := linux.Read(string(e.fs)+"/"+folder+"/syscall", e.buffer)
+func (r *Reader) place(s *Sample, tid int, folder string) (proc.Stat, call, error) {
+	text, trouble := linux.Read(string(r.fs)+"/"+folder+"/syscall", r.buffer)
 	var c call
 	if trouble == nil {
 		c, trouble = parseCall(text)
 		c = c.of(s.Comm)
 	}
-	stat, err := e.fs.TaskStat(s.Key.PID, tid, e.buffer)
+	stat, err := r.fs.TaskStat(s.Key.PID, tid, r.buffer)
 	if err == nil && linux.Gone(trouble) && !stat.Zombie() {
 		trouble = errNoCall
 	}
@@ -287,10 +264,10 @@ func judgeThread(stat proc.Stat, c call) (Reason, string) {
 
 // descriptors reads a table of descriptors. What was read comes back with an
 // error too.
-func (e *eyes) descriptors(folder string, until time.Time) ([]descriptor, error) {
+func (r *Reader) descriptors(folder string, until time.Time) ([]descriptor, error) {
 	var found []descriptor
 	var trouble error
-	err := linux.EachDescriptor(string(e.fs)+"/"+folder+"/fd", e.names, func(one linux.Descriptor) bool {
+	err := linux.EachDescriptor(string(r.fs)+"/"+folder+"/fd", r.names, func(one linux.Descriptor) bool {
 		d := parseDescriptor(one.Target)
 		d.number, d.read, d.write = one.Number, one.Read, one.Write
 		found = append(found, d)

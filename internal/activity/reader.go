@@ -17,15 +17,17 @@ var ErrLate = errors.New("no time left to read it")
 // Reader looks at processes. It keeps its buffers from look to look, and is
 // not for two goroutines at once.
 type Reader struct {
-	*eyes
-	hanging map[int]chan struct{} // reads about processes that were not waited for any longer
-	late    chan answer           // of a question about sockets that was not waited for any longer
-	shut    map[end]time.Time     // ends that were open nowhere, and when that was seen
+	fs     proc.FS
+	buffer []byte
+	names  []byte
+	late   chan answer       // of a question about sockets that was not waited for any longer
+	shut   map[end]time.Time // ends that were open nowhere, and when that was seen
+	naps   int               // how often Look may still wait for a thread to fall asleep
 }
 
 // New makes a reader of the processes below fs.
 func New(fs proc.FS) *Reader {
-	return &Reader{eyes: newEyes(fs), hanging: map[int]chan struct{}{}, shut: map[end]time.Time{}}
+	return &Reader{fs: fs, buffer: make([]byte, 8<<10), names: make([]byte, 2<<10), shut: map[end]time.Time{}}
 }
 
 // Forget gives back what was kept about jobs that are gone.
@@ -56,7 +58,10 @@ func (r *Reader) Sample(keys []proc.Key, until time.Time) []Sample {
 	for i, key := range keys {
 		s := &samples[i]
 		s.Key, s.At = key, time.Now()
-		err := r.sample(s, until)
+		err := ErrLate
+		if s.At.Before(until) {
+			err = r.quick(s)
+		}
 		switch {
 		case linux.Gone(err):
 			*s = Sample{Key: key, Comm: s.Comm, At: s.At, Gone: true}
@@ -65,20 +70,6 @@ func (r *Reader) Sample(keys []proc.Key, until time.Time) []Sample {
 		}
 	}
 	return samples
-}
-
-// sample reads one process into s.
-func (r *Reader) sample(s *Sample, until time.Time) error {
-	if most := s.At.Add(patience); most.Before(until) {
-		until = most
-	}
-	seen := *s // which is not s's any more when it comes too late
-	var err error
-	if late := r.within(s.Key.PID, until, func(e *eyes) { err = e.quick(&seen) }); late != nil {
-		return late
-	}
-	*s = seen
-	return err
 }
 
 // unreadable notes what could not be read. The first trouble is enough.
@@ -114,11 +105,11 @@ var (
 // belongs to the process then has belonged to it all the time. Only stat and
 // status can say that it is gone; a counter that is missing on this kernel
 // must not.
-func (e *eyes) quick(s *Sample) error {
+func (r *Reader) quick(s *Sample) error {
 	pid := s.Key.PID
 	cpu, noClock := linux.CPUTime(pid)
-	io, noIO := e.fs.IO(pid, e.buffer)
-	stat, err := e.fs.Stat(pid, e.buffer)
+	io, noIO := r.fs.IO(pid, r.buffer)
+	stat, err := r.fs.Stat(pid, r.buffer)
 	if err != nil {
 		return err
 	}
@@ -129,13 +120,13 @@ func (e *eyes) quick(s *Sample) error {
 	if stat.Dead() {
 		return errDead
 	}
-	status, err := e.status(pid, stat)
+	status, err := r.status(pid, stat)
 	if err != nil {
 		return err
 	}
 	s.Parent, s.UID, s.CPU, s.IO, s.Threads = stat.Parent, status.UID, cpu, io, stat.Threads
 	s.Term = status.Disposition(int(linux.SIGTERM))
-	e.state(s, stat, status)
+	r.state(s, stat, status)
 	if err := errors.Join(noClock, noIO); err != nil {
 		s.unreadable(err)
 	}
@@ -144,30 +135,30 @@ func (e *eyes) quick(s *Sample) error {
 
 // status reads the status of the process, or of a living thread where the
 // leader has exited: signals and tracers are asked of who still runs.
-func (e *eyes) status(pid int, stat proc.Stat) (proc.Status, error) {
+func (r *Reader) status(pid int, stat proc.Stat) (proc.Status, error) {
 	if stat.Zombie() {
-		tids, _ := e.fs.Tasks(pid)
+		tids, _ := r.fs.Tasks(pid)
 		for _, tid := range tids {
 			if tid == pid {
 				continue
 			}
-			if status, err := e.fs.TaskStatus(pid, tid, e.buffer); err == nil {
+			if status, err := r.fs.TaskStatus(pid, tid, r.buffer); err == nil {
 				return status, nil
 			}
 		}
 	}
-	return e.fs.Status(pid, e.buffer)
+	return r.fs.Status(pid, r.buffer)
 }
 
 // state finds the vetoes that stat and status show.
-func (e *eyes) state(s *Sample, stat proc.Stat, status proc.Status) {
+func (r *Reader) state(s *Sample, stat proc.Stat, status proc.Status) {
 	switch {
 	case stat.Zombie():
 		// The leader alone has exited; the threads are asked in Look.
 	case stat.Exiting():
 		s.veto(Exiting, "it is on its way out, and may be waiting for a file system to take its last writes")
 	case stat.State == 'D':
-		s.veto(Uninterruptible, "it waits in the kernel"+e.where(strconv.Itoa(s.Key.PID)))
+		s.veto(Uninterruptible, "it waits in the kernel"+r.where(strconv.Itoa(s.Key.PID)))
 	case stat.State == 'T':
 		s.veto(Stopped, "it is stopped, and would go on if it were continued")
 	case stat.State != 'S' && stat.State != 't' && stat.State != 'R':
@@ -185,8 +176,8 @@ func (e *eyes) state(s *Sample, stat proc.Stat, status proc.Status) {
 }
 
 // where says in which function of the kernel the thread below folder waits.
-func (e *eyes) where(folder string) string {
-	wchan, err := linux.Read(string(e.fs)+"/"+folder+"/wchan", e.buffer)
+func (r *Reader) where(folder string) string {
+	wchan, err := linux.Read(string(r.fs)+"/"+folder+"/wchan", r.buffer)
 	if err != nil || len(wchan) == 0 || string(wchan) == "0" {
 		return ""
 	}

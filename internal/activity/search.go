@@ -2,6 +2,7 @@ package activity
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"lastcall/internal/linux"
@@ -72,7 +73,7 @@ func (w *world) searchOutside(uid uint32, everybody bool) *search {
 }
 
 func (w *world) searchProcess(found *search, pid int, until time.Time) {
-	descriptors, err := w.reader.table(pid, until)
+	descriptors, err := w.reader.descriptors(strconv.Itoa(pid), until)
 	if err != nil && !linux.Gone(err) {
 		found.complete = false
 	}
