@@ -80,6 +80,12 @@ func (n node) steps(job int) []spool.Step {
 	return own
 }
 
+// ready says whether a job that runs deaf is there, and lives on after SIGTERM.
+func (n node) ready(c *cluster.Cluster, job int) bool {
+	n.t.Helper()
+	return len(n.steps(job)) == 1 && strings.Contains(c.Output(job), "ready")
+}
+
 // told asks slurmd's file whether the job's living steps are to end.
 func (n node) told(job int) bool {
 	n.t.Helper()

@@ -23,7 +23,7 @@ func TestWhoIsToldToEnd(t *testing.T) {
 	lives := submit(t, c, cluster.Job{Script: deaf, UID: 65534, Options: []string{"-J", "x JobState=COMPLETING NodeList=" + n.Node}})
 	ends := submit(t, c, cluster.Job{Script: deaf, UID: 65534})
 	for _, id := range []int{lives, ends} {
-		waitFor(t, "the step", func() bool { return len(n.steps(id)) == 1 && strings.Contains(c.Output(id), "ready") })
+		waitFor(t, "the step", func() bool { return n.ready(c, id) })
 		if step := n.steps(id)[0]; step.Name != "batch" || n.told(id) {
 			t.Errorf("%+v, told to end %v", step, n.told(id))
 		}
@@ -70,7 +70,7 @@ func TestTheNextRunIsNotToldToEnd(t *testing.T) {
 	c := start(t, cluster.Options{KillWait: 5})
 	n := nodes(t, c)[0]
 	id := submit(t, c, cluster.Job{Script: deaf, Options: []string{"--requeue"}})
-	waitFor(t, "the step", func() bool { return len(n.steps(id)) == 1 })
+	waitFor(t, "the step", func() bool { return n.ready(c, id) })
 	run(t, c, "scontrol", "requeue", strconv.Itoa(id))
 	waitFor(t, "the file", func() bool { return n.told(id) })
 	if a := n.ask(id); !a.Over() || !a.LastNode(n.Node) || a.Record().Restarts != 0 && a.Record().Restarts != 1 {
@@ -98,7 +98,7 @@ func TestAFileOfADeadSlurmd(t *testing.T) {
 	c := start(t, cluster.Options{KillWait: 5})
 	n := nodes(t, c)[0]
 	id := submit(t, c, cluster.Job{Script: deaf, Options: []string{"--requeue"}})
-	waitFor(t, "the step", func() bool { return len(n.steps(id)) == 1 })
+	waitFor(t, "the step", func() bool { return n.ready(c, id) })
 	run(t, c, "scontrol", "requeue", strconv.Itoa(id))
 	waitFor(t, "the file", func() bool { return n.told(id) })
 	if err := syscall.Kill(n.Key.PID, syscall.SIGKILL); err != nil {
@@ -141,7 +141,7 @@ func TestAFileOfADeadSlurmd(t *testing.T) {
 	}
 	// The end of another job writes the file anew, as slurmd knows it now.
 	other := submit(t, c, cluster.Job{Script: deaf})
-	waitFor(t, "the other job", func() bool { return len(n.steps(other)) == 1 })
+	waitFor(t, "the other job", func() bool { return n.ready(c, other) })
 	run(t, c, "scancel", strconv.Itoa(other))
 	waitFor(t, "the file", func() bool { return n.told(other) })
 	if n.told(id) {
@@ -184,7 +184,7 @@ func TestOneTaskOfAnArray(t *testing.T) {
 	array := submit(t, c, cluster.Job{Script: deaf, Options: []string{"--array=1-3"}})
 	ids := []int{array, array + 1, array + 2}
 	for _, id := range ids {
-		waitFor(t, "the tasks", func() bool { return len(n.steps(id)) == 1 })
+		waitFor(t, "the tasks", func() bool { return n.ready(c, id) })
 	}
 	run(t, c, "scancel", fmt.Sprintf("%d_2", array))
 	var told []int
