@@ -24,16 +24,17 @@ import (
 
 // options is what the command line says.
 type options struct {
-	place  string
-	table  string
-	commit string // the source that is tested
-	suites string
-	run    string
-	skip   string
-	shell  bool
-	keep   string
-	limit  time.Duration
-	lanes  int
+	place   string
+	table   string
+	commit  string // the source that is tested
+	suites  string
+	run     string
+	skip    string
+	shell   bool
+	unsaved bool
+	keep    string
+	limit   time.Duration
+	lanes   int
 }
 
 func main() {
@@ -44,6 +45,7 @@ func main() {
 	flag.StringVar(&o.run, "run", "", "only the tests that match, as for go test")
 	flag.StringVar(&o.skip, "skip", "", "all tests but those that match")
 	flag.BoolVar(&o.shell, "shell", false, "no tests: a shell in the machine")
+	flag.BoolVar(&o.unsaved, "unsaved", false, "not for the table of compatibility")
 	flag.StringVar(&o.keep, "keep", "", "folder for the logs of each place; the default is in the cache")
 	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "the most a place may take")
 	flag.IntVar(&o.lanes, "lanes", 2, "so many places at a time")
@@ -149,7 +151,7 @@ func (o options) one(ctx context.Context, suite machine.Suite, input machine.Inp
 		journal, _ := os.ReadFile(out + "/journal")
 		return fmt.Errorf("%s: tests failed; the end of its journal:\n%s", name, journal[max(0, len(journal)-6000):])
 	}
-	if o.run != "" {
+	if o.run != "" || o.unsaved {
 		return nil // a few tests: no result to keep
 	}
 	result.LeftOut = o.skip
