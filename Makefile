@@ -80,6 +80,12 @@ bench: deps ## hot paths, and whole programs as a ratio to a named reference
 fuzz: ## every fuzz target for FUZZTIME (10m) each, LANES (2) at a time
 	sh test/fuzz.sh
 
+IMAGES := 1000000
+
+spoiled: deps ## IMAGES (1000000) corrupted memories of every Python here; SEED=N for the same ones again
+	LASTCALL_IMAGES=$(IMAGES) LASTCALL_SEED=$(SEED) GOMAXPROCS=1 nice -n 10 \
+		go test -count=1 -timeout 12h -v -run 'TestSpoiledMemory$$' ./internal/python/
+
 lint: ## vet, staticcheck, gofumpt, tidiness, and the rules of this tree
 	go mod tidy -diff
 	go vet ./...
@@ -96,4 +102,4 @@ bed-deps: deps ## what virtual machines and chroots need
 clean: ## remove bin/
 	rm -rf bin
 
-.PHONY: help build demo test test-all test-vm test-chroot vm-shell compatibility unit race e2e bench fuzz lint deps bed-deps clean
+.PHONY: help build demo test test-all test-vm test-chroot vm-shell compatibility unit race e2e bench fuzz spoiled lint deps bed-deps clean

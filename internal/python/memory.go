@@ -47,12 +47,21 @@ type memory struct {
 	calls int
 	wrong error
 
-	copied uint64
-	links  int
+	lookups int
+	late    bool // the deadline is over, for good
+	copied  uint64
+	links   int
 }
 
 func newMemory(from source, until time.Time) *memory {
 	return &memory{from: from, until: until, pages: map[uint64]*[page]byte{}, hot: map[uint64]bool{}}
+}
+
+// overdue says whether the deadline is over. What has been read already can
+// lead in circles as well, so it is asked there too.
+func (m *memory) overdue() bool {
+	m.late = m.late || time.Now().After(m.until)
+	return m.late
 }
 
 // trouble returns what went wrong since the last time.
@@ -93,9 +102,16 @@ func (m *memory) forget() {
 	}
 }
 
+// often is after how many looks at pages the time is asked for.
+const often = 1024
+
 // at returns the page that holds an address, nil on trouble.
 func (m *memory) at(address uint64) *[page]byte {
 	if m.wrong != nil {
+		return nil
+	}
+	if m.lookups++; m.late || m.lookups%often == 0 && m.overdue() {
+		m.fail(errSlow)
 		return nil
 	}
 	address &^= page - 1
@@ -110,7 +126,7 @@ func (m *memory) at(address uint64) *[page]byte {
 		m.fail(errTorn)
 	case len(m.pages) >= mostPages:
 		m.fail(errLarge)
-	case m.calls&15 == 0 && time.Now().After(m.until):
+	case m.calls&15 == 0 && m.overdue():
 		m.fail(errSlow)
 	default:
 		var one [1][page]byte
