@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"lastcall/test/pythons"
 )
 
 const (
@@ -50,14 +52,14 @@ func number(t testing.TB, name string, value uint64) uint64 {
 // LASTCALL_SEED is where they come from: a failure names it, the image's
 // number, and what was changed.
 func TestSpoiledMemory(t *testing.T) {
-	all := pythons(t)
+	all := pythons.Found(t)
 	images := number(t, "LASTCALL_IMAGES", 3000)
 	seed := number(t, "LASTCALL_SEED", rand.Uint64())
 	fmt.Printf("LASTCALL_SEED=%d\n", seed) // at once: not every crash lets a test say anything
 	tried, reached := map[string]int{}, map[string]int{}
 	for at, python := range all {
 		share := images*uint64(at+1)/uint64(len(all)) - images*uint64(at)/uint64(len(all))
-		t.Run(filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
+		t.Run(pythons.Name(python), func(t *testing.T) {
 			s := &spoiled{picture: draw(t, python), seed: seed, tried: tried, reached: reached}
 			s.readAll(t, share)
 		})
@@ -192,7 +194,9 @@ func lean(t *testing.T) (resident func(name string) int, restore func()) {
 		return kib<<10 - before
 	}
 	before = resident("VmRSS")
-	limit := debug.SetMemoryLimit(int64(before + mostMemory))
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	limit := debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + mostMemory)
 	return resident, func() { debug.SetMemoryLimit(limit) }
 }
 
@@ -226,7 +230,7 @@ func sane(t testing.TB, s *Snapshot, took time.Duration) []byte {
 }
 
 func FuzzSpoiledMemory(f *testing.F) {
-	p := draw(f, pythons(f)[0])
+	p := draw(f, pythons.Found(f)[0])
 	f.Add([]byte("0123456789abcdef"))
 	f.Fuzz(func(t *testing.T, changes []byte) {
 		var made []change

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"lastcall/test/pythons"
 )
 
 // put writes a word into the picture.
@@ -33,7 +35,7 @@ func (p *picture) interpreter(t testing.TB) *interpreter {
 
 // Chains that lead to themselves end, each by its own limit.
 func TestLoops(t *testing.T) {
-	p := draw(t, pythons(t)[0])
+	p := draw(t, pythons.Found(t)[0])
 	i := p.interpreter(t)
 	m := i.image.memory
 	interp := m.word(i.base + i.runtime.head)
@@ -114,7 +116,7 @@ func TestLimitsOfMemory(t *testing.T) {
 // What has been read already can lead in circles for very long too: after the
 // deadline nothing more is said of it.
 func TestNothingAfterTheDeadline(t *testing.T) {
-	p := draw(t, pythons(t)[0])
+	p := draw(t, pythons.Found(t)[0])
 	i := p.interpreter(t)
 	m := i.image.memory
 	all, err := i.threads(&Snapshot{})
@@ -147,7 +149,7 @@ func TestNothingAfterTheDeadline(t *testing.T) {
 // Where the kernel does not say which number a thread has in its namespace
 // (before 4.1), no thread is taken for another: nothing is known of any.
 func TestNoNumbersInNamespaces(t *testing.T) {
-	p := draw(t, pythons(t)[0])
+	p := draw(t, pythons.Found(t)[0])
 	for tid, status := range p.before {
 		status.NamespacePID, status.NamespacePIDs = 0, 0
 		p.before[tid] = status
