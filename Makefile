@@ -44,12 +44,16 @@ test: deps lint build ## what CI runs: lint, units, race, real processes, cgroup
 test-all: deps ## everything there is: the tests on every Slurm, in machines and chroots
 	$(MAKE) test VM=$(SUITES)
 	$(MAKE) test-chroot CHROOT=$(SUITES)
+	$(MAKE) test-pythons
 
 test-vm: bed-deps ## the tests in virtual machines with cgroup version 2: VM=bookworm,trixie,sid
 	$(MACHINE) -suites $(VM)
 
 test-chroot: bed-deps ## the tests on other versions of Slurm, on this kernel: CHROOT=bookworm,trixie,sid
 	$(INROOT) -suites $(CHROOT)
+
+test-pythons: bed-deps ## what reads a Python from outside, on every CPython of Debian and of this host
+	go run ./test/bed -place python
 
 vm-shell: bed-deps ## a shell in a machine with the tests: VM=trixie
 	@$(MACHINE) -shell -suites $(VM)
@@ -58,6 +62,7 @@ compatibility: bed-deps ## run everything everywhere and write docs/compatibilit
 	go run ./test/bed -place host
 	$(MACHINE) -suites $(SUITES)
 	$(INROOT) -suites $(SUITES)
+	$(MAKE) test-pythons
 	$(MACHINE) -compatibility docs/compatibility.md
 
 unit: ## the quick tests alone
@@ -102,4 +107,4 @@ bed-deps: deps ## what virtual machines and chroots need
 clean: ## remove bin/
 	rm -rf bin
 
-.PHONY: help build demo test test-all test-vm test-chroot vm-shell compatibility unit race e2e bench fuzz spoiled lint deps bed-deps clean
+.PHONY: help build demo test test-all test-vm test-chroot test-pythons vm-shell compatibility unit race e2e bench fuzz spoiled lint deps bed-deps clean
