@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +61,20 @@ threading.Thread(target=lambda: time.sleep(600), name="one").start()`)
 		one := s.Threads[0]
 		return s.Main(pid).Outermost().Is("_shutdown", "threading.py") && one.Name == "one" && one.TID > pid && one.Whole
 	})
+}
+
+// A reading leaves no garbage to the next one.
+func TestAnAnswerLeavesNothing(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1)) // answer sets the child's
+	pid := start(t, "sleep", "60")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := answer(proc.Default, pid, nil); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.ReadMemStats(&after); after.NumForcedGC != before.NumForcedGC+1 {
+		t.Errorf("its garbage was collected %d times", after.NumForcedGC-before.NumForcedGC)
+	}
 }
 
 // Whatever the process, the child that reads it stays small.

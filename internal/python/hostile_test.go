@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -41,10 +42,12 @@ func number(t testing.TB, name string, value uint64) uint64 {
 }
 
 // Whatever the memory holds, reading it ends, and takes little: no image makes
-// it panic or takes longer than it may, and of the process that reads them all
-// no more than 16 MiB become resident at any time beside the picture itself
-// (VmHWM, which begins anew for each interpreter; the limit for the garbage
-// collector is the one the disposable child has).
+// it panic or takes longer than it may, and for none do more than 16 MiB become
+// resident beside the picture itself. Measured is how much more is resident of
+// this process at most, at any time (VmHWM, which begins anew for each
+// interpreter), than before the first image. The garbage collector has the
+// limit it has in the disposable child, and begins anew as it does there: what
+// earlier images left, more than 2 MiB of it, is collected before the next one.
 //
 // An image is the picture of a real interpreter with one to four words, or
 // parts of them, changed. LASTCALL_IMAGES says how many there are, over all
@@ -80,6 +83,7 @@ type spoiled struct {
 	tried, reached map[string]int
 	began          atomic.Int64 // when this image was begun, in ns
 	image          atomic.Uint64
+	tidied         uint64 // bytes allocated when garbage was collected last
 }
 
 func (s *spoiled) readAll(t *testing.T, images uint64) {
@@ -126,6 +130,7 @@ func (s *spoiled) readAll(t *testing.T, images uint64) {
 // one reads one image: which one, the seed and the number say.
 func (s *spoiled) one(t *testing.T, n uint64) (took time.Duration, err error) {
 	s.image.Store(n)
+	s.tidy()
 	r := rand.New(rand.NewPCG(s.seed, n))
 	var changes []change
 	s.endless = r.IntN(8) == 0
@@ -154,6 +159,16 @@ func (s *spoiled) one(t *testing.T, n uint64) (took time.Duration, err error) {
 		}
 	}
 	return took, err
+}
+
+// tidy collects the garbage if there may be more than 2 MiB of it.
+func (s *spoiled) tidy() {
+	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(allocated)
+	if now := allocated[0].Value.Uint64(); now-s.tidied > 2<<20 {
+		runtime.GC()
+		s.tidied = now
+	}
 }
 
 // watch ends the process if one image takes too long: a reading that hangs

@@ -96,7 +96,7 @@ func (p *Pythons) find(ctx context.Context) ([]string, error) {
 	p.root = p.work + "/root"
 	out, err := command(ctx, "mmdebstrap", "--mode=root", "--variant=extract", `--aptopt=Acquire::Languages "none"`,
 		`--aptopt=Acquire::Retries "3"`, `--aptopt=Acquire::Check-Valid-Until "false"`,
-		`--include=base-files ?name(`+interpreter.String()+`)`, p.Suite, p.root)
+		`--include=base-files ?name(`+interpreter.String()+`)?version(^3)`, p.Suite, p.root)
 	if err != nil && unreachable(out) {
 		return nil, fmt.Errorf("the suite %s cannot be reached on Debian's mirror: %w", p.Suite, err)
 	}
