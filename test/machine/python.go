@@ -36,19 +36,32 @@ type Pythons struct {
 	Suite  string // of Debian; "" on the host
 	Commit string
 	Limit  time.Duration // for one interpreter
+	Input  string        // what BuildPythonTests made
 	work   string
 	root   string // "/" on the host
 }
 
+// BuildPythonTests builds the tests from the source tree at source into the
+// folder. Nothing in it needs a C library, so it runs in every suite.
+func BuildPythonTests(ctx context.Context, source, folder string) error {
+	for _, name := range []string{"python", "finished"} {
+		if _, err := command(ctx, "env", "CGO_ENABLED=0", "go", "-C", source, "test", "-c", "-trimpath",
+			"-o", folder+"/"+name+".test", "./internal/"+name); err != nil {
+			return err
+		}
+	}
+	return os.CopyFS(folder+"/testdata", os.DirFS(filepath.Join(source, "internal/python/testdata")))
+}
+
 // Run returns a result for each interpreter. The error says what kept one from
 // being tested, or that a test failed.
-func (p Pythons) Run(ctx context.Context, source string, console io.Writer) ([]PythonResult, error) {
+func (p Pythons) Run(ctx context.Context, console io.Writer) ([]PythonResult, error) {
 	var err error
 	if p.work, err = os.MkdirTemp("", "lastcall-python-"); err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(p.work)
-	if err := p.input(ctx, source); err != nil {
+	if err := os.WriteFile(p.work+"/python.sh", pythonScript, 0o755); err != nil {
 		return nil, err
 	}
 	found, err := p.find(ctx)
@@ -67,20 +80,6 @@ func (p Pythons) Run(ctx context.Context, source string, console io.Writer) ([]P
 		}
 	}
 	return results, errors.Join(wrong...)
-}
-
-// input builds the tests.
-func (p Pythons) input(ctx context.Context, source string) error {
-	for _, name := range []string{"python", "finished"} {
-		if _, err := command(ctx, "env", "CGO_ENABLED=0", "go", "-C", source, "test", "-c", "-trimpath",
-			"-o", p.work+"/in/"+name+".test", "./internal/"+name); err != nil {
-			return err
-		}
-	}
-	if err := os.WriteFile(p.work+"/python.sh", pythonScript, 0o755); err != nil {
-		return err
-	}
-	return os.CopyFS(p.work+"/in/testdata", os.DirFS(filepath.Join(source, "internal/python/testdata")))
 }
 
 var interpreter = regexp.MustCompile(`^python3\.[0-9]+$`)
@@ -158,10 +157,10 @@ func (p Pythons) tests(ctx context.Context, name, python string, console io.Writ
 	if p.Place == "chroot" {
 		run = exec.CommandContext(ctx, "unshare", append([]string{
 			"--mount", "--pid", "--fork", "--kill-child=KILL", "nice", "-n", "5",
-			"sh", p.work + "/python.sh", p.root, p.work + "/in", "./" + name + ".test",
+			"sh", p.work + "/python.sh", p.root, p.Input, "./" + name + ".test",
 		}, arguments...)...)
 	}
-	run.Dir = p.work + "/in"
+	run.Dir = p.Input
 	run.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", pythons.Variable + "=" + python}
 	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	var said strings.Builder
