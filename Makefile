@@ -88,7 +88,7 @@ fuzz: ## every fuzz target for FUZZTIME (10m) each, LANES (2) at a time
 IMAGES := 1000000
 
 spoiled: deps ## IMAGES (1000000) corrupted memories of every Python here; SEED=N for the same ones again
-	LASTCALL_IMAGES=$(IMAGES) LASTCALL_SEED=$(SEED) GOMAXPROCS=1 nice -n 10 \
+	LASTCALL_IMAGES=$(IMAGES) LASTCALL_SEED=$(SEED) nice -n 10 \
 		go test -count=1 -timeout 12h -v -run 'TestSpoiledMemory$$' ./internal/python/
 
 lint: ## vet, staticcheck, gofumpt, tidiness, and the rules of this tree
