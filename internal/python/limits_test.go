@@ -85,7 +85,7 @@ func TestLoops(t *testing.T) {
 
 // What is read of a memory that has everything everywhere is limited.
 func TestLimitsOfMemory(t *testing.T) {
-	everything := func(addresses []uint64, _ [][page]byte) (int, error) { return len(addresses), nil }
+	everything := func(addresses []uint64, _ []*[page]byte) (int, error) { return len(addresses), nil }
 	m := newMemory(everything, soon())
 	for at := range uint64(2 * mostPages) {
 		m.word((at + 1) * page)

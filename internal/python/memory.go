@@ -21,6 +21,9 @@ const mostPages = 1536
 const (
 	mostCopied = 4 << 20
 	mostLinks  = 16 << 10
+	// mostAgain bounds what is copied if there is to be another try: what two
+	// have found is held at the same time.
+	mostAgain = 512 << 10
 )
 
 var (
@@ -33,7 +36,7 @@ var (
 )
 
 // source reads whole pages and returns how many of them came.
-type source func(addresses []uint64, pages [][page]byte) (int, error)
+type source func(addresses []uint64, pages []*[page]byte) (int, error)
 
 // memory is another process's memory. Pages are kept until forget: within a
 // snapshot each is read once. The first trouble sticks until it is taken, and
@@ -42,6 +45,7 @@ type memory struct {
 	from  source
 	until time.Time
 	pages map[uint64]*[page]byte
+	spare []*[page]byte   // forgotten ones, used again: a try leaves no garbage
 	hot   map[uint64]bool // pages that held threads and frames
 	mark  bool            // what is read now is hot
 	calls int
@@ -81,6 +85,9 @@ func (m *memory) fail(err error) {
 // again at once, in one call: the nearest to an instant picture of a running
 // thread that can be had without stopping it.
 func (m *memory) forget() {
+	for _, one := range m.pages {
+		m.spare = append(m.spare, one)
+	}
 	clear(m.pages)
 	m.copied, m.links = 0, 0
 	addresses := make([]uint64, 0, len(m.hot))
@@ -94,12 +101,30 @@ func (m *memory) forget() {
 	if len(addresses) == 0 {
 		return
 	}
-	pages := make([][page]byte, len(addresses))
+	pages := make([]*[page]byte, len(addresses))
+	for i := range pages {
+		pages[i] = m.blank()
+	}
 	m.calls++
 	n, _ := m.from(addresses, pages)
-	for i := range min(n, len(pages)) {
-		m.pages[addresses[i]] = &pages[i]
+	for i, one := range pages {
+		if i < n {
+			m.pages[addresses[i]] = one
+		} else {
+			m.spare = append(m.spare, one)
+		}
 	}
+}
+
+// blank returns a page to read into.
+func (m *memory) blank() *[page]byte {
+	last := len(m.spare) - 1
+	if last < 0 {
+		return new([page]byte)
+	}
+	one := m.spare[last]
+	m.spare = m.spare[:last]
+	return one
 }
 
 // often is after how many looks at pages the time is asked for.
@@ -129,13 +154,14 @@ func (m *memory) at(address uint64) *[page]byte {
 	case m.calls&15 == 0 && m.overdue():
 		m.fail(errSlow)
 	default:
-		var one [1][page]byte
+		one := m.blank()
 		m.calls++
-		n, err := m.from([]uint64{address}, one[:])
+		n, err := m.from([]uint64{address}, []*[page]byte{one})
 		if n == 1 && err == nil {
-			m.pages[address] = &one[0]
-			return &one[0]
+			m.pages[address] = one
+			return one
 		}
+		m.spare = append(m.spare, one)
 		if linux.Denied(err) || linux.Gone(err) {
 			m.fail(err)
 		}

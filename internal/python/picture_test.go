@@ -37,7 +37,7 @@ func (p *picture) statuses() (map[int]proc.Status, error) { return p.before, nil
 
 func (p *picture) slept(tid int, _ proc.Status) bool { return (tid-p.pid)%2 == 0 }
 
-func (p *picture) source(addresses []uint64, pages [][page]byte) (int, error) {
+func (p *picture) source(addresses []uint64, pages []*[page]byte) (int, error) {
 	for i, address := range addresses {
 		one := p.pages[address]
 		if one == nil && p.endless && address < 1<<47 {
@@ -49,7 +49,7 @@ func (p *picture) source(addresses []uint64, pages [][page]byte) (int, error) {
 			}
 			return i, nil
 		}
-		pages[i] = *one
+		*pages[i] = *one
 	}
 	return len(addresses), nil
 }
@@ -69,7 +69,7 @@ for i in range(3):
 		return err == nil && len(s.Threads) == 4 && s.Main(pid) != nil && s.Main(pid).Outermost() != nil && s.Main(pid).Outermost().Is("_shutdown", "threading.py")
 	})
 	k := &target{fs: proc.Default, pid: pid, live: pid, buffer: make([]byte, 8<<10)}
-	m := newMemory(func(addresses []uint64, pages [][page]byte) (int, error) {
+	m := newMemory(func(addresses []uint64, pages []*[page]byte) (int, error) {
 		return linux.ReadPages(pid, addresses, pages)
 	}, soon())
 	i, err := k.find(m)
