@@ -50,12 +50,16 @@ test-all: ## everything there is: the tests on every Slurm, in machines and chro
 	$(MAKE) test
 	$(MAKE) test-vm VM=$(SUITES)
 	$(MAKE) test-chroot CHROOT=$(SUITES)
+	$(MAKE) test-pythons
 
 test-vm: bed-deps ## the tests in virtual machines with cgroup version 2: VM=bookworm,trixie,sid
 	$(MACHINE) -suites $(VM)
 
 test-chroot: bed-deps ## the tests on other versions of Slurm, on this kernel: CHROOT=bookworm,trixie,sid
 	$(INROOT) -suites $(CHROOT)
+
+test-pythons: bed-deps ## what reads a Python from outside, on every CPython of Debian and of this host
+	go run ./test/bed -place python
 
 vm-shell: bed-deps ## a shell in a machine with the tests: VM=trixie
 	@$(MACHINE) -shell -suites $(VM)
@@ -64,6 +68,7 @@ compatibility: bed-deps ## run everything everywhere and write docs/compatibilit
 	go run ./test/bed -place host
 	$(MACHINE) -suites $(SUITES)
 	$(INROOT) -suites $(SUITES)
+	$(MAKE) test-pythons
 	$(MACHINE) -compatibility docs/compatibility.md
 
 unit: ## the quick tests alone
@@ -86,6 +91,12 @@ bench: deps ## hot paths, and whole programs as a ratio to a named reference
 fuzz: ## every fuzz target for FUZZTIME (10m) each, LANES (2) at a time
 	sh test/fuzz.sh
 
+IMAGES := 1000000
+
+spoiled: deps ## IMAGES (1000000) corrupted memories of every Python here; SEED=N for the same ones again
+	LASTCALL_IMAGES=$(IMAGES) LASTCALL_SEED=$(SEED) nice -n 10 \
+		go test -count=1 -timeout 12h -v -run 'TestSpoiledMemory$$' ./internal/python/
+
 lint: ## vet, staticcheck, gofumpt, tidiness, and the rules of this tree
 	go mod tidy -diff
 	go vet ./...
@@ -102,4 +113,4 @@ bed-deps: deps ## what virtual machines and chroots need
 clean: ## remove bin/
 	rm -rf bin
 
-.PHONY: help build demo test test-all test-vm test-chroot vm-shell compatibility unit race e2e bench fuzz lint deps bed-deps clean
+.PHONY: help build demo test test-all test-vm test-chroot test-pythons vm-shell compatibility unit race e2e bench fuzz spoiled lint deps bed-deps clean

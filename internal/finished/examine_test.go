@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lastcall/internal/proc"
+	"lastcall/test/pythons"
 )
 
 func TestShell(t *testing.T) {
@@ -60,7 +61,7 @@ func TestShell(t *testing.T) {
 // Without waiting, what has ended is told from what is at work, and nothing is
 // said to hang.
 func TestExamineOnce(t *testing.T) {
-	python := pythons(t)[0]
+	python := pythons.Found(t)[0]
 	hangs := begin(t, python, forever+`threading.Thread(target=monitor, name="forgotten").start()`)
 	works := begin(t, python, forever+"monitor()")
 	l := New(proc.Default)

@@ -11,6 +11,7 @@ import (
 	"lastcall/internal/aside"
 	"lastcall/internal/proc"
 	"lastcall/internal/python"
+	"lastcall/test/pythons"
 )
 
 // TestMain lets this test program be the disposable child.
@@ -19,25 +20,6 @@ func TestMain(m *testing.M) {
 		os.Exit(aside.Serve(os.Args[2:], python.Answers))
 	}
 	os.Exit(m.Run())
-}
-
-// pythons are the one of the distribution and whatever else is found.
-func pythons(t *testing.T) []string {
-	t.Helper()
-	if _, err := os.Stat("/usr/bin/python3"); err != nil {
-		if os.Getuid() == 0 {
-			t.Fatal("no python3; test/install/install.sh installs it, and the tests prove nothing without")
-		}
-		t.Skip("no python3, and only root can install it")
-	}
-	found := []string{"/usr/bin/python3"}
-	more, _ := filepath.Glob("/root/.pyenv/versions/3.*/bin/python3")
-	for _, one := range more {
-		if !strings.Contains(one, "/3.6.") {
-			found = append(found, one)
-		}
-	}
-	return found
 }
 
 const forever = `
@@ -165,9 +147,8 @@ func begin(t *testing.T, python, text string) proc.Key {
 
 // Every version gives the same answer to each program.
 func TestEveryProgram(t *testing.T) {
-	for _, path := range pythons(t) {
-		name := filepath.Base(filepath.Dir(filepath.Dir(path)))
-		t.Run(name, func(t *testing.T) {
+	for _, path := range pythons.Found(t) {
+		t.Run(pythons.Name(path), func(t *testing.T) {
 			l := New(proc.Default)
 			defer l.Close()
 			for _, one := range programs {
@@ -204,7 +185,7 @@ def work():
 p = multiprocessing.get_context("fork").Process(target=work)
 p.start(); p.join()`, Ended, Threads},
 	} {
-		key := begin(t, pythons(t)[0], one.text)
+		key := begin(t, pythons.Found(t)[0], one.text)
 		var child []int
 		for until := time.Now().Add(30 * time.Second); len(child) == 0 && time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 			child = l.children(key.PID)
@@ -223,7 +204,7 @@ p.start(); p.join()`, Ended, Threads},
 // A Python that starts may wait for long: its libraries are on a file system
 // that does not answer. None of the frames it begins with is those of a program.
 func TestStarting(t *testing.T) {
-	for _, path := range pythons(t) {
+	for _, path := range pythons.Found(t) {
 		folder := t.TempDir()
 		codecs, err := exec.Command(path, "-I", "-c", "import encodings; print(encodings.__path__[0], end='')").Output()
 		if err == nil {
@@ -256,7 +237,7 @@ def work():
         monitor()
 threading.Thread(target=work).start()
 time.sleep(600)`
-	for _, path := range pythons(t) {
+	for _, path := range pythons.Found(t) {
 		l := New(proc.Default)
 		defer l.Close()
 		key := begin(t, path, text)

@@ -23,7 +23,7 @@ const MaxPages = 1024
 // It waits for the memory lock of the process and, where a page is not in
 // memory, for the file system it comes from: call it in a disposable child
 // only.
-func ReadPages(pid int, addresses []uint64, pages [][PageSize]byte) (int, error) {
+func ReadPages(pid int, addresses []uint64, pages []*[PageSize]byte) (int, error) {
 	n := min(len(addresses), len(pages), MaxPages)
 	if n == 0 {
 		return 0, nil

@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
 
 	"lastcall/internal/aside"
 	"lastcall/internal/proc"
+	"lastcall/test/pythons"
 )
 
 func TestThroughTheChild(t *testing.T) {
-	python := pythons(t)[0]
+	python := pythons.Found(t)[0]
 	pid := start(t, python, "-c", "import time\ntime.sleep(60)")
 	r := aside.NewReader(proc.Default)
 	defer r.Close()
@@ -37,7 +40,7 @@ func TestInANamespace(t *testing.T) {
 		t.Skip("not root")
 	}
 	python := filepath.Join(t.TempDir(), "python3")
-	if text, err := os.ReadFile(pythons(t)[0]); err != nil || os.WriteFile(python, text, 0o755) != nil {
+	if text, err := os.ReadFile(pythons.Found(t)[0]); err != nil || os.WriteFile(python, text, 0o755) != nil {
 		t.Fatal(err)
 	}
 	outer := start(t, "unshare", "--pid", "--mount", "--fork", "--kill-child", python, "-c", `
@@ -60,9 +63,23 @@ threading.Thread(target=lambda: time.sleep(600), name="one").start()`)
 	})
 }
 
+// A reading leaves no garbage to the next one.
+func TestAnAnswerLeavesNothing(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1)) // answer sets the child's
+	pid := start(t, "sleep", "60")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := answer(proc.Default, pid, nil); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.ReadMemStats(&after); after.NumForcedGC != before.NumForcedGC+1 {
+		t.Errorf("its garbage was collected %d times", after.NumForcedGC-before.NumForcedGC)
+	}
+}
+
 // Whatever the process, the child that reads it stays small.
 func TestTheChildIsSmall(t *testing.T) {
-	pid := start(t, pythons(t)[0], "-c", `
+	pid := start(t, pythons.Found(t)[0], "-c", `
 import threading, time
 def deep(n):
     time.sleep(600) if n == 0 else deep(n - 1)

@@ -121,6 +121,9 @@ func (i *interpreter) codeAt(address uint64, known map[uint64]*code) (*code, err
 
 // decode says what a frame is.
 func (i *interpreter) decode(one link, known map[uint64]*code) (Frame, error) {
+	if i.image.memory.overdue() { // a long table is walked for every frame
+		return Frame{}, errSlow
+	}
 	c, err := i.codeAt(one.code, known)
 	if err != nil {
 		return Frame{}, err

@@ -1,163 +1,234 @@
 package python
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"lastcall/internal/linux"
-	"lastcall/internal/proc"
+	"lastcall/test/pythons"
 )
 
-// picture is a process that stands still: the pages that one reading of a real
-// Python took, and what the kernel said of its threads.
-type picture struct {
-	pages  map[uint64]*[page]byte
-	base   uint64 // where the image with the interpreter begins
-	path   string
-	before map[int]proc.Status
-	words  []uint64 // addresses in what is read: threads, frames, code, types, tables
+const (
+	// mostGrowth is the most that reading may add to what is resident of the
+	// process, in bytes.
+	mostGrowth = 16 << 20
+	// longest is the most one reading may take. It is given one second; the
+	// rest is for a machine that does something else.
+	longest = 30 * time.Second
+)
+
+// number is what an environment variable says, or the value.
+func number(t testing.TB, name string, value uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return value
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
 }
 
-func (p *picture) statuses() (map[int]proc.Status, error) { return p.before, nil }
+// Whatever the memory holds, reading it ends, and takes little: no image makes
+// it panic or takes longer than it may, and for none do more than 16 MiB become
+// resident beside the picture itself. Measured is how much more is resident of
+// this process at most, at any time (VmHWM, which begins anew for each
+// interpreter), than before the first image. The garbage collector has the
+// limit it has in the disposable child, and begins anew as it does there: what
+// earlier images left, more than 2 MiB of it, is collected before the next one.
+//
+// An image is the picture of a real interpreter with one to four words, or
+// parts of them, changed. LASTCALL_IMAGES says how many there are, over all
+// interpreters of this machine together; `make spoiled` reads a million.
+// LASTCALL_SEED is where they come from: a failure names it, the image's
+// number, and what was changed.
+func TestSpoiledMemory(t *testing.T) {
+	all := pythons.Found(t)
+	images := number(t, "LASTCALL_IMAGES", 3000)
+	seed := number(t, "LASTCALL_SEED", rand.Uint64())
+	fmt.Printf("LASTCALL_SEED=%d\n", seed) // at once: not every crash lets a test say anything
+	tried, reached := map[string]int{}, map[string]int{}
+	for at, python := range all {
+		share := images*uint64(at+1)/uint64(len(all)) - images*uint64(at)/uint64(len(all))
+		t.Run(pythons.Name(python), func(t *testing.T) {
+			s := &spoiled{picture: draw(t, python), seed: seed, tried: tried, reached: reached}
+			s.readAll(t, share)
+		})
+	}
+	for kind, n := range tried {
+		if n >= 100 && reached[kind] == 0 {
+			t.Errorf("%d changes of %s made no difference: they miss what is read", n, kind)
+		}
+	}
+	t.Logf("changes alone in their image, by what they were in: %v; of these made a difference: %v", tried, reached)
+}
 
-func (p *picture) slept(tid int, _ proc.Status) bool { return tid%2 == 0 }
+// spoiled reads images of one picture.
+type spoiled struct {
+	*picture
+	seed           uint64
+	whole          []byte // what is read of the picture itself
+	tried, reached map[string]int
+	began          atomic.Int64 // when this image was begun, in ns
+	image          atomic.Uint64
+	tidied         uint64 // bytes allocated when garbage was collected last
+}
 
-func (p *picture) source(addresses []uint64, pages [][page]byte) (int, error) {
-	for i, address := range addresses {
-		one := p.pages[address]
-		if one == nil {
-			if i == 0 {
-				return 0, linux.Errno(14)
+func (s *spoiled) readAll(t *testing.T, images uint64) {
+	own, err := s.read()
+	if err != nil || len(own.Threads) != 4 {
+		t.Fatalf("the picture itself: %+v, %v", own, err)
+	}
+	s.whole = sane(t, own, 0)
+	began := time.Now()
+	s.began.Store(began.UnixNano())
+	stop := make(chan struct{})
+	defer close(stop)
+	go s.watch(stop)
+	resident, restore := lean(t)
+	defer restore()
+
+	failed, slowest, peak := uint64(0), time.Duration(0), 0
+	for n := range images {
+		took, err := s.one(t, n)
+		if err != nil {
+			failed++
+		}
+		slowest = max(slowest, took)
+		const step = 16
+		if n%step == 0 || n == images-1 {
+			if peak = resident("VmHWM"); peak > mostGrowth {
+				t.Errorf("seed %d, one of the %d images to %d: %d KiB became resident", s.seed, step, n, peak>>10)
 			}
-			return i, nil
 		}
-		pages[i] = *one
-	}
-	return len(addresses), nil
-}
-
-// draw takes a picture of a Python with some threads.
-func draw(t testing.TB) *picture {
-	t.Helper()
-	pid := start(t, pythons(t)[0], "-c", `
-import threading, time
-def rest():
-    time.sleep(600)
-for i in range(3):
-    threading.Thread(target=rest, name="one").start()
-`)
-	wait(t, "the threads", func() bool {
-		s, err := Read(proc.Default, pid, soon())
-		return err == nil && len(s.Threads) == 4 && s.Main(pid) != nil && s.Main(pid).Outermost() != nil && s.Main(pid).Outermost().Is("_shutdown", "threading.py")
-	})
-	k := &target{fs: proc.Default, pid: pid, live: pid, buffer: make([]byte, 8<<10)}
-	m := newMemory(func(addresses []uint64, pages [][page]byte) (int, error) {
-		return linux.ReadPages(pid, addresses, pages)
-	}, soon())
-	i, err := k.find(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &picture{pages: map[uint64]*[page]byte{}, path: i.image.path}
-	if p.before, err = k.statuses(); err != nil {
-		t.Fatal(err)
-	}
-	if err := i.take(k, &Snapshot{}); err != nil {
-		t.Fatal(err)
-	}
-	p.base = baseOf(t, k, p.path)
-	p.mark(t, i)
-	for address, one := range m.pages {
-		p.pages[address] = one
-	}
-	return p
-}
-
-// baseOf finds where the image is mapped.
-func baseOf(t testing.TB, k *target, path string) uint64 {
-	t.Helper()
-	text, err := linux.ReadAll(k.folder()+"/maps", nil, mostMaps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, one := range parseMaps(text) {
-		if one.path == path {
-			return one.base
+		if t.Failed() {
+			return
 		}
 	}
-	t.Fatalf("%s is not mapped", path)
-	return 0
+	t.Logf("%d images in %.1f s, %d of them with an error; the slowest took %s; %d pages in the picture; at most %d KiB became resident",
+		images, time.Since(began).Seconds(), failed, slowest, len(s.pages), peak>>10)
+	if failed < images/50 || failed == images {
+		t.Errorf("of %d readings %d had an error: nothing was tried", images, failed)
+	}
+	if again, err := s.read(); err != nil || !bytes.Equal(sane(t, again, 0), s.whole) {
+		t.Errorf("the picture is not what it was: %v", err)
+	}
 }
 
-// mark notes where the objects are that are read.
-func (p *picture) mark(t testing.TB, i *interpreter) {
-	t.Helper()
-	m := i.image.memory
-	add := func(address, size uint64) {
-		for at := address &^ 7; at < address+size; at += 8 {
-			p.words = append(p.words, at)
+// one reads one image: which one, the seed and the number say.
+func (s *spoiled) one(t *testing.T, n uint64) (took time.Duration, err error) {
+	s.image.Store(n)
+	s.tidy()
+	r := rand.New(rand.NewPCG(s.seed, n))
+	var changes []change
+	s.endless = r.IntN(8) == 0
+	for range 1 + r.IntN(4) {
+		changes = append(changes, s.spoil(r))
+	}
+	defer func() {
+		if wrong := recover(); wrong != nil {
+			t.Errorf("panic: %v\n%s", wrong, debug.Stack())
+		}
+		if t.Failed() {
+			t.Errorf("seed %d, image %d of %s, endless %v: %v", s.seed, n, s.path, s.endless, changes)
+		}
+		s.mend(changes)
+		s.endless = false
+	}()
+	began := time.Now()
+	s.began.Store(began.UnixNano())
+	snapshot, err := s.read()
+	took = time.Since(began)
+	text := sane(t, snapshot, took)
+	if len(changes) == 1 {
+		s.tried[changes[0].kind]++
+		if err != nil || !bytes.Equal(text, s.whole) {
+			s.reached[changes[0].kind]++
 		}
 	}
-	add(i.base, 1024)
-	interp := m.word(i.base + i.runtime.head)
-	add(interp, 128)
-	all, err := i.threads(&Snapshot{})
-	if err != nil {
+	return took, err
+}
+
+// tidy collects the garbage if there may be more than 2 MiB of it.
+func (s *spoiled) tidy() {
+	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(allocated)
+	if now := allocated[0].Value.Uint64(); now-s.tidied > 2<<20 {
+		runtime.GC()
+		s.tidied = now
+	}
+}
+
+// watch ends the process if one image takes too long: a reading that hangs
+// does not end by itself.
+func (s *spoiled) watch(stop chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Second):
+		}
+		if took := time.Since(time.Unix(0, s.began.Load())); took > longest {
+			debug.SetTraceback("all")
+			panic(fmt.Sprintf("hangs: seed %d, image %d of %s: %s", s.seed, s.image.Load(), s.path, took))
+		}
+	}
+}
+
+// lean has the process save memory like the disposable child, and returns what
+// tells how many bytes more are resident now (VmRSS) or were at most (VmHWM).
+// On one processor collecting garbage so often is several times as fast.
+func lean(t *testing.T) (resident func(name string) int, restore func()) {
+	t.Helper()
+	processors := runtime.GOMAXPROCS(1)
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // VmHWM begins anew
 		t.Fatal(err)
 	}
-	for _, one := range all {
-		add(one.address, 320)
-		for _, link := range one.links {
-			add(link.address, 88)
-			add(link.code, 208)
-			add(m.word(link.code+i.code.name), 48)
-			add(m.word(link.code+i.code.lines), 48)
-			add(link.self-40, 80)
+	before := 0
+	resident = func(name string) int {
+		text, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			t.Fatal(err)
 		}
+		_, rest, _ := strings.Cut(string(text), "\n"+name+":")
+		kib, err := strconv.Atoi(strings.Fields(rest)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kib<<10 - before
 	}
-	add(p.base, 1024)
-	m.trouble()
+	before = resident("VmRSS")
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	limit := debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + mostMemory)
+	return resident, func() {
+		debug.SetMemoryLimit(limit)
+		runtime.GOMAXPROCS(processors)
+	}
 }
 
-// read reads the picture.
-func (p *picture) read() (*Snapshot, error) {
-	m := newMemory(p.source, time.Now().Add(time.Second))
-	image, err := open(m, p.base, p.path)
-	if err != nil {
-		return nil, err
-	}
-	i, err := find(image)
-	if err != nil {
-		return nil, err
-	}
-	s := &Snapshot{}
-	return s, i.take(p, s)
-}
-
-// spoil changes a word that is read, and returns how to undo it.
-func (p *picture) spoil(where, value uint64) (undo func()) {
-	address := p.words[where%uint64(len(p.words))]
-	one := p.pages[address&^(page-1)]
-	if one == nil {
-		return func() {}
-	}
-	at := address & (page - 1)
-	old := binary.LittleEndian.Uint64(one[at:])
-	binary.LittleEndian.PutUint64(one[at:], value)
-	return func() { binary.LittleEndian.PutUint64(one[at:], old) }
-}
-
-// sane fails if a snapshot of a spoiled memory breaks a promise.
-func sane(t testing.TB, s *Snapshot, took time.Duration) {
+// sane fails if a snapshot of a spoiled memory breaks a promise. It returns
+// what would be answered.
+func sane(t testing.TB, s *Snapshot, took time.Duration) []byte {
 	t.Helper()
-	if took > 10*time.Second {
+	if took > longest {
 		t.Errorf("it took %s", took)
 	}
 	if s == nil {
-		return
+		return nil
 	}
 	frames := 0
 	for _, thread := range s.Threads {
@@ -171,73 +242,29 @@ func sane(t testing.TB, s *Snapshot, took time.Duration) {
 	if frames > 2*mostLinks || len(s.Threads) > mostThreads {
 		t.Errorf("%d threads with %d frames", len(s.Threads), frames)
 	}
-	if text, err := (reply{Snapshot: s}).encode(64 << 10); err != nil || len(text) > 64<<10 {
+	text, err := (reply{Snapshot: s}).encode(64 << 10)
+	if err != nil || len(text) > 64<<10 {
 		t.Errorf("an answer of %d bytes, %v", len(text), err)
 	}
-}
-
-// Whatever the memory holds, reading it ends, and takes little.
-func TestSpoiledMemory(t *testing.T) {
-	p := draw(t)
-	if s, err := p.read(); err != nil || len(s.Threads) != 4 {
-		t.Fatalf("the picture itself: %+v, %v", s, err)
-	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	source := rand.New(rand.NewPCG(seed, 2))
-	read, failed := 0, 0
-	for range 3000 {
-		var undo []func()
-		for range 1 + source.IntN(4) {
-			value := source.Uint64()
-			switch source.IntN(4) {
-			case 0: // a pointer to somewhere else that is there
-				value = p.words[source.IntN(len(p.words))]
-			case 1:
-				value &= 0xffff
-			case 2:
-				value = 0
-			}
-			undo = append(undo, p.spoil(source.Uint64(), value))
-		}
-		began := time.Now()
-		s, err := p.read()
-		sane(t, s, time.Since(began))
-		if read++; err != nil {
-			failed++
-		}
-		for i := len(undo) - 1; i >= 0; i-- {
-			undo[i]()
-		}
-	}
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	t.Logf("%d readings, %d with an error; %d MiB from the system", read, failed, memory.Sys>>20)
-	if failed < read/50 || failed == read {
-		t.Errorf("of %d readings %d had an error: nothing was tried", read, failed)
-	}
-	if _, err := p.read(); err != nil {
-		t.Errorf("the picture is not what it was: %v", err)
-	}
+	return text
 }
 
 func FuzzSpoiledMemory(f *testing.F) {
-	p := draw(f)
+	p := draw(f, pythons.Found(f)[0])
 	f.Add([]byte("0123456789abcdef"))
 	f.Fuzz(func(t *testing.T, changes []byte) {
-		var undo []func()
-		for ; len(changes) >= 16 && len(undo) < 16; changes = changes[16:] {
+		var made []change
+		for ; len(changes) >= 16 && len(made) < 16; changes = changes[16:] {
 			value := binary.LittleEndian.Uint64(changes[8:])
 			if value>>60 == 5 {
 				value = p.words[value%uint64(len(p.words))]
 			}
-			undo = append(undo, p.spoil(binary.LittleEndian.Uint64(changes), value))
+			where := p.words[binary.LittleEndian.Uint64(changes)%uint64(len(p.words))]
+			made = append(made, change{address: where, old: p.set(where, value, 8)})
 		}
 		began := time.Now()
 		s, _ := p.read()
 		sane(t, s, time.Since(began))
-		for i := len(undo) - 1; i >= 0; i-- {
-			undo[i]()
-		}
+		p.mend(made)
 	})
 }

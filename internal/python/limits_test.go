@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"lastcall/test/pythons"
 )
 
 // put writes a word into the picture.
@@ -33,7 +35,7 @@ func (p *picture) interpreter(t testing.TB) *interpreter {
 
 // Chains that lead to themselves end, each by its own limit.
 func TestLoops(t *testing.T) {
-	p := draw(t)
+	p := draw(t, pythons.Found(t)[0])
 	i := p.interpreter(t)
 	m := i.image.memory
 	interp := m.word(i.base + i.runtime.head)
@@ -83,7 +85,7 @@ func TestLoops(t *testing.T) {
 
 // What is read of a memory that has everything everywhere is limited.
 func TestLimitsOfMemory(t *testing.T) {
-	everything := func(addresses []uint64, _ [][page]byte) (int, error) { return len(addresses), nil }
+	everything := func(addresses []uint64, _ []*[page]byte) (int, error) { return len(addresses), nil }
 	m := newMemory(everything, soon())
 	for at := range uint64(2 * mostPages) {
 		m.word((at + 1) * page)
@@ -111,10 +113,43 @@ func TestLimitsOfMemory(t *testing.T) {
 	}
 }
 
+// What has been read already can lead in circles for very long too: after the
+// deadline nothing more is said of it.
+func TestNothingAfterTheDeadline(t *testing.T) {
+	p := draw(t, pythons.Found(t)[0])
+	i := p.interpreter(t)
+	m := i.image.memory
+	all, err := i.threads(&Snapshot{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[uint64]*code{}
+	if _, err := i.decode(all[0].links[0], known); err != nil {
+		t.Fatal(err)
+	}
+	m.until = time.Now()
+	if _, err := i.decode(all[0].links[0], known); !errors.Is(err, errSlow) {
+		t.Errorf("a line was looked up: %v", err)
+	}
+
+	i = p.interpreter(t)
+	m = i.image.memory
+	m.until = time.Now()
+	for range 2 * often {
+		m.word(i.base)
+	}
+	if err := m.trouble(); !errors.Is(err, errSlow) {
+		t.Errorf("it is read on and on: %v", err)
+	}
+	if m.word(i.base); !errors.Is(m.trouble(), errSlow) {
+		t.Error("it is read again")
+	}
+}
+
 // Where the kernel does not say which number a thread has in its namespace
 // (before 4.1), no thread is taken for another: nothing is known of any.
 func TestNoNumbersInNamespaces(t *testing.T) {
-	p := draw(t)
+	p := draw(t, pythons.Found(t)[0])
 	for tid, status := range p.before {
 		status.NamespacePID, status.NamespacePIDs = 0, 0
 		p.before[tid] = status

@@ -21,6 +21,9 @@ const mostPages = 1536
 const (
 	mostCopied = 4 << 20
 	mostLinks  = 16 << 10
+	// mostAgain bounds what is copied if there is to be another try: what two
+	// have found is held at the same time.
+	mostAgain = 512 << 10
 )
 
 var (
@@ -33,7 +36,7 @@ var (
 )
 
 // source reads whole pages and returns how many of them came.
-type source func(addresses []uint64, pages [][page]byte) (int, error)
+type source func(addresses []uint64, pages []*[page]byte) (int, error)
 
 // memory is another process's memory. Pages are kept until forget: within a
 // snapshot each is read once. The first trouble sticks until it is taken, and
@@ -42,17 +45,27 @@ type memory struct {
 	from  source
 	until time.Time
 	pages map[uint64]*[page]byte
+	spare []*[page]byte   // forgotten ones, used again: a try leaves no garbage
 	hot   map[uint64]bool // pages that held threads and frames
 	mark  bool            // what is read now is hot
 	calls int
 	wrong error
 
-	copied uint64
-	links  int
+	lookups int
+	late    bool // the deadline is over, for good
+	copied  uint64
+	links   int
 }
 
 func newMemory(from source, until time.Time) *memory {
 	return &memory{from: from, until: until, pages: map[uint64]*[page]byte{}, hot: map[uint64]bool{}}
+}
+
+// overdue says whether the deadline is over. What has been read already can
+// lead in circles as well, so it is asked there too.
+func (m *memory) overdue() bool {
+	m.late = m.late || time.Now().After(m.until)
+	return m.late
 }
 
 // trouble returns what went wrong since the last time.
@@ -72,6 +85,9 @@ func (m *memory) fail(err error) {
 // again at once, in one call: the nearest to an instant picture of a running
 // thread that can be had without stopping it.
 func (m *memory) forget() {
+	for _, one := range m.pages {
+		m.spare = append(m.spare, one)
+	}
 	clear(m.pages)
 	m.copied, m.links = 0, 0
 	addresses := make([]uint64, 0, len(m.hot))
@@ -85,17 +101,42 @@ func (m *memory) forget() {
 	if len(addresses) == 0 {
 		return
 	}
-	pages := make([][page]byte, len(addresses))
+	pages := make([]*[page]byte, len(addresses))
+	for i := range pages {
+		pages[i] = m.blank()
+	}
 	m.calls++
 	n, _ := m.from(addresses, pages)
-	for i := range min(n, len(pages)) {
-		m.pages[addresses[i]] = &pages[i]
+	for i, one := range pages {
+		if i < n {
+			m.pages[addresses[i]] = one
+		} else {
+			m.spare = append(m.spare, one)
+		}
 	}
 }
+
+// blank returns a page to read into.
+func (m *memory) blank() *[page]byte {
+	last := len(m.spare) - 1
+	if last < 0 {
+		return new([page]byte)
+	}
+	one := m.spare[last]
+	m.spare = m.spare[:last]
+	return one
+}
+
+// often is after how many looks at pages the time is asked for.
+const often = 1024
 
 // at returns the page that holds an address, nil on trouble.
 func (m *memory) at(address uint64) *[page]byte {
 	if m.wrong != nil {
+		return nil
+	}
+	if m.lookups++; m.late || m.lookups%often == 0 && m.overdue() {
+		m.fail(errSlow)
 		return nil
 	}
 	address &^= page - 1
@@ -110,16 +151,17 @@ func (m *memory) at(address uint64) *[page]byte {
 		m.fail(errTorn)
 	case len(m.pages) >= mostPages:
 		m.fail(errLarge)
-	case m.calls&15 == 0 && time.Now().After(m.until):
+	case m.calls&15 == 0 && m.overdue():
 		m.fail(errSlow)
 	default:
-		var one [1][page]byte
+		one := m.blank()
 		m.calls++
-		n, err := m.from([]uint64{address}, one[:])
+		n, err := m.from([]uint64{address}, []*[page]byte{one})
 		if n == 1 && err == nil {
-			m.pages[address] = &one[0]
-			return &one[0]
+			m.pages[address] = one
+			return one
 		}
+		m.spare = append(m.spare, one)
 		if linux.Denied(err) || linux.Gone(err) {
 			m.fail(err)
 		}

@@ -147,7 +147,7 @@ func Read(fs proc.FS, pid int, until time.Time) (*Snapshot, error) {
 	if err := t.choose(); err != nil {
 		return nil, err
 	}
-	m := newMemory(func(addresses []uint64, pages [][page]byte) (int, error) {
+	m := newMemory(func(addresses []uint64, pages []*[page]byte) (int, error) {
 		return linux.ReadPages(t.live, addresses, pages)
 	}, until)
 	i, err := t.find(m)

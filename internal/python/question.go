@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -35,6 +36,9 @@ type reply struct {
 // answer reads one process and puts the outcome into words.
 func answer(fs proc.FS, pid int, _ []byte) ([]byte, error) {
 	debug.SetMemoryLimit(mostMemory)
+	// A hostile memory makes MiB of garbage in no time. Where the machine has no
+	// processor for the collector, that of several readings would be there at once.
+	defer runtime.GC()
 	s, err := Read(fs, pid, time.Now().Add(patience))
 	if linux.Gone(err) || linux.Denied(err) {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"lastcall/internal/aside"
 	"lastcall/internal/proc"
+	"lastcall/test/pythons"
 )
 
 // TestMain lets this test program be the disposable child.
@@ -21,26 +22,6 @@ func TestMain(m *testing.M) {
 		os.Exit(aside.Serve(os.Args[2:], Answers))
 	}
 	os.Exit(m.Run())
-}
-
-// pythons are the interpreters of this machine: the one of the distribution,
-// which test/install installs, and whatever else is found.
-func pythons(t testing.TB) []string {
-	t.Helper()
-	if _, err := os.Stat("/usr/bin/python3"); err != nil {
-		if os.Getuid() == 0 {
-			t.Fatal("no python3; test/install/install.sh installs it, and the tests prove nothing without")
-		}
-		t.Skip("no python3, and only root can install it")
-	}
-	found := []string{"/usr/bin/python3"}
-	more, _ := filepath.Glob("/root/.pyenv/versions/3.*/bin/python3")
-	for _, one := range more {
-		if !strings.Contains(one, "/3.6.") {
-			found = append(found, one)
-		}
-	}
-	return found
 }
 
 // start runs a script and returns its number; it is killed with the test.
@@ -80,8 +61,8 @@ type told struct {
 // What is read from outside is what Python itself says, thread by thread and
 // frame by frame.
 func TestSameAsPythonSays(t *testing.T) {
-	for _, python := range pythons(t) {
-		t.Run(filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
+	for _, python := range pythons.Found(t) {
+		t.Run(pythons.Name(python), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "truth")
 			pid := start(t, python, "testdata/truth.py", path)
 			wait(t, "the script", func() bool { _, err := os.Stat(path); return err == nil })
@@ -152,7 +133,7 @@ def outer():
         inner(20)
 outer()
 `
-	for _, python := range pythons(t) {
+	for _, python := range pythons.Found(t) {
 		pid := start(t, python, "-c", script)
 		wait(t, "the loop", func() bool {
 			s, err := Read(proc.Default, pid, soon())
@@ -183,7 +164,7 @@ outer()
 // From 3.12 on the interpreter says itself that it was told to end.
 func TestFinalizing(t *testing.T) {
 	const thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
-	for _, python := range pythons(t) {
+	for _, python := range pythons.Found(t) {
 		for _, one := range []struct {
 			text, outer string
 			flag        Flag
@@ -220,7 +201,7 @@ func TestGreenlets(t *testing.T) {
 		if err := os.WriteFile(path, make([]byte, page), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		pid := start(t, pythons(t)[0], "-c", script, path)
+		pid := start(t, pythons.Found(t)[0], "-c", script, path)
 		var s *Snapshot
 		wait(t, "the script", func() bool {
 			var err error
@@ -271,7 +252,7 @@ func TestNoPython(t *testing.T) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	pid := start(b, pythons(b)[0], "-c", "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()")
+	pid := start(b, pythons.Found(b)[0], "-c", "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()")
 	wait(b, "the script", func() bool {
 		s, err := Read(proc.Default, pid, soon())
 		return err == nil && len(s.Threads) == 2

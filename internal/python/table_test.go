@@ -57,7 +57,7 @@ func wordOf(minor int, name string) int {
 
 // held is a memory with one text in it.
 func held(address uint64, text []byte) *memory {
-	return newMemory(func(addresses []uint64, pages [][page]byte) (int, error) {
+	return newMemory(func(addresses []uint64, pages []*[page]byte) (int, error) {
 		for i, at := range addresses {
 			if at < address || at >= address+page {
 				return i, nil

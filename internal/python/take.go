@@ -3,6 +3,7 @@ package python
 import (
 	"encoding/binary"
 	"errors"
+	"runtime"
 	"time"
 
 	"lastcall/internal/proc"
@@ -19,7 +20,7 @@ type kernel interface {
 
 // take fills the snapshot: it reads until every stack is whole, or gives up
 // on those that are not. What an earlier try has found out about a thread is
-// kept.
+// kept, so two tries are held at once.
 func (i *interpreter) take(k kernel, s *Snapshot) error {
 	m := i.image.memory
 	best := map[uint64]*state{}
@@ -27,6 +28,9 @@ func (i *interpreter) take(k kernel, s *Snapshot) error {
 	var wrong error
 	for try := range mostTries {
 		if try > 0 {
+			if m.links > mostLinks/4 { // what the last try has left is large
+				runtime.GC()
+			}
 			m.forget()
 		}
 		before, err := k.statuses()
@@ -42,7 +46,7 @@ func (i *interpreter) take(k kernel, s *Snapshot) error {
 		}
 		all = now
 		i.look(k, all, before)
-		if keep(best, all) == 0 || time.Now().After(m.until) {
+		if keep(best, all) == 0 || m.copied > mostAgain || time.Now().After(m.until) {
 			break
 		}
 	}

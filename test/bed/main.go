@@ -39,7 +39,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.place, "place", "machine", "where: machine, chroot or host")
+	flag.StringVar(&o.place, "place", "machine", "where: machine, chroot or host; python: every CPython of Debian, and the host's, for what reads them")
 	flag.StringVar(&o.table, "compatibility", "", "no tests: write what they came to so far to this file")
 	flag.StringVar(&o.suites, "suites", "trixie", "which of Debian's suites, with commas between")
 	flag.StringVar(&o.run, "run", "", "only the tests that match, as for go test")
@@ -64,21 +64,31 @@ func (o options) main(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(o.table, []byte(machine.Table(results)), 0o644)
+		pythons, err := machine.SavedPythons()
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(o.table, []byte(machine.Table(results, pythons)), 0o644)
 	}
 	suites, err := machine.ParseSuites(o.suites)
 	if err != nil {
 		return err
 	}
 	switch o.place {
-	case "machine", "chroot":
+	case "machine", "chroot", "python":
 	case "host":
 		suites = []machine.Suite{{Name: "host"}}
 	default:
-		return fmt.Errorf("-place %q: use machine, chroot or host", o.place)
+		return fmt.Errorf("-place %q: use machine, chroot, host or python", o.place)
 	}
 	if os.Getuid() != 0 {
 		return errors.New("only root can build these places and be root in them")
+	}
+	// The source may go on changing while a machine runs for a long time: what
+	// is tested is what it is now.
+	o.commit = commit()
+	if o.place == "python" {
+		return o.pythons(ctx)
 	}
 	if o.keep == "" {
 		o.keep = filepath.Join(machine.Cache(), "logs")
@@ -88,9 +98,6 @@ func (o options) main(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	// The source may go on changing while a machine runs for a long time: what
-	// is tested is what it is now.
-	o.commit = commit()
 	input, err := machine.NewInput(ctx, ".", dir)
 	if err != nil {
 		return err

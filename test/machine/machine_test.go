@@ -84,7 +84,7 @@ func TestReadResult(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	table := Table([]Result{got})
+	table := Table([]Result{got}, nil)
 	for _, words := range []string{"| 24.11.5 | v2 | 6.1 | 257 | machine, Debian trixie | 2 of 3 | 2 |", "* cgroup version 2 only: `TestB`", "PrologFlags=RunInJob"} {
 		if !strings.Contains(table, words) {
 			t.Errorf("the table does not say %q:\n%s", words, table)

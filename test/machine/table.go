@@ -9,7 +9,7 @@ import (
 )
 
 // Table writes docs/compatibility.md from what the runs left in the cache.
-func Table(results []Result) string {
+func Table(results []Result, pythons []PythonResult) string {
 	var b strings.Builder
 	b.WriteString(`# What was tested on what
 
@@ -45,6 +45,7 @@ host, without systemd; the host is Debian 12. All run the same tests.
 	for _, line := range reasons(results) {
 		b.WriteString("* " + line + "\n")
 	}
+	b.WriteString(pythonTable(pythons))
 	b.WriteString("\n## What differs between versions of Slurm\n\n" +
 		"The hooks never ask for the version: they look for every layout and read every\n" +
 		"variable that any version has. The table is `History` in `internal/slurm/version.go`;\n" +
