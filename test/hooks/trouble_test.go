@@ -113,7 +113,7 @@ func TestABrokenPipeForItsOutput(t *testing.T) {
 
 // Nobody reads what the hook says: it does its work, and ends.
 func TestAFullPipeForItsOutput(t *testing.T) {
-	j := newJob(t, "")
+	j := newJob(t, "epilog.deadline = \"60s\"\n")
 	p := j.survivor()
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -138,7 +138,7 @@ func TestAFullPipeForItsOutput(t *testing.T) {
 	command := j.epilog()
 	command.Stdout, command.Stderr = write, write
 	start := time.Now()
-	if err := command.Run(); err != nil || time.Since(start) > 6*time.Second {
+	if err := command.Run(); err != nil || time.Since(start) > 30*time.Second {
 		t.Errorf("exit: %v after %s", err, time.Since(start))
 	}
 	if r := j.record(); r.Verdict != "cleaned" {
@@ -236,7 +236,7 @@ func TestInterruptedAtTheStart(t *testing.T) {
 
 // untilIgnored waits until the process ignores the signal, or does not.
 func untilIgnored(pid int, signal syscall.Signal, want bool) {
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		_, ignored, _ := strings.Cut(string(status), "SigIgn:\t")
 		mask, _ := strconv.ParseUint(ignored[:min(16, len(ignored))], 16, 64)
@@ -248,7 +248,7 @@ func untilIgnored(pid int, signal syscall.Signal, want bool) {
 
 // Told to end, the hook ends, says so, and leaves nobody stopped.
 func TestInterrupted(t *testing.T) {
-	j := newJob(t, "epilog.grace = \"8s\"\n")
+	j := newJob(t, "epilog.grace = \"40s\"\nepilog.deadline = \"60s\"\n")
 	p := j.survivor("-term", "catch", "-finish", "60s")
 	command := j.epilog()
 	if err := command.Start(); err != nil {
@@ -261,7 +261,7 @@ func TestInterrupted(t *testing.T) {
 	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := command.Wait(); err != nil || time.Since(start) > 3*time.Second {
+	if err := command.Wait(); err != nil || time.Since(start) > 20*time.Second {
 		t.Errorf("%v after %s", err, time.Since(start))
 	}
 	if r := j.record(); r.Verdict != "interrupted" || r.Counts.Left != 1 {
