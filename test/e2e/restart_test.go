@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +54,15 @@ func (w *watched) notes() []string {
 		}
 	}
 	return list
+}
+
+// forgetResumes removes what the service keeps about the resumes of this
+// cluster's nodes.
+func (w *watched) forgetResumes() {
+	kept, _ := filepath.Glob("/run/lastcall/resumed." + w.Name + ".*")
+	for _, path := range kept {
+		_ = os.Remove(path)
+	}
 }
 
 // Two services for one slurmd: one acts, the other waits until the first ends.

@@ -26,6 +26,7 @@ func newStuck(t *testing.T, toml string) *watched {
 	t.Helper()
 	conf := []string{fmt.Sprintf("UnkillableStepTimeout=%d", unkillableAfter)}
 	w := &watched{site: newSite(t, cluster.Options{Nodes: 2, Proctrack: "cgroup", KillWait: 5, Conf: conf}, toml)}
+	t.Cleanup(w.forgetResumes)
 	w.start()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -186,7 +187,7 @@ func TestStuckOnAFrozenFileSystem(t *testing.T) {
 	}
 }
 
-// earlyRecord asserts what is known soon after SIGKILL.
+// earlyRecord asserts what is known before Slurm itself asks.
 func (w *watched) earlyRecord(j doomed, p readyProcess, mounted string, killed time.Time, free bool) {
 	w.t.Helper()
 	waitFor(w.t, "the lock to be free, or the record", func() bool {
@@ -197,7 +198,6 @@ func (w *watched) earlyRecord(j doomed, p readyProcess, mounted string, killed t
 	})
 	took := time.Since(killed)
 	w.t.Logf("%.2f s after SIGKILL", took.Seconds())
-	// Before Slurm itself asks what is the matter.
 	if took > unkillableAfter*time.Second {
 		w.t.Errorf("it took %s", took)
 	}

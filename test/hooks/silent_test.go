@@ -102,7 +102,7 @@ func TestASharedFUSEMountIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := exec.Command("sleep", "30")
+	other := exec.Command("sleep", "600")
 	other.ExtraFiles = []*os.File{os.NewFile(uintptr(folder), mounted)}
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
