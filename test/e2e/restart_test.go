@@ -34,7 +34,7 @@ func TestWatchIsKilled(t *testing.T) {
 		if took := time.Since(began); took > killWait+30*time.Second {
 			t.Errorf("killed after %d ms: COMPLETING for %s more", after, took)
 		}
-		if state := w.finalState(j.id, time.Minute); !strings.HasPrefix(state, "CANCELLED 0:15") && !strings.HasPrefix(state, "CANCELLED 0:9") {
+		if state := w.finalState(j.id, 3*time.Minute); !strings.HasPrefix(state, "CANCELLED 0:15") && !strings.HasPrefix(state, "CANCELLED 0:9") {
 			t.Errorf("killed after %d ms: the job is %s", after, state)
 		}
 		w.nothingLeft(j.id)
