@@ -47,7 +47,7 @@ func main() {
 	flag.BoolVar(&o.shell, "shell", false, "no tests: a shell in the machine")
 	flag.BoolVar(&o.unsaved, "unsaved", false, "not for the table of compatibility")
 	flag.StringVar(&o.keep, "keep", "", "folder for the logs of each place; the default is in the cache")
-	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "the most a place may take")
+	flag.DurationVar(&o.limit, "limit", 90*time.Minute, "the most a place may take")
 	flag.IntVar(&o.lanes, "lanes", 2, "so many places at a time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

@@ -131,14 +131,14 @@ func (c *Cluster) startMunge(ctx context.Context) error {
 	); err != nil {
 		return err
 	}
-	return until(ctx, 10*time.Second, "munged to listen", func() bool {
+	return until(ctx, time.Minute, "munged to listen", func() bool {
 		_, err := os.Stat(c.path("munge/socket"))
 		return err == nil
 	})
 }
 
 func (c *Cluster) waitIdle(ctx context.Context) error {
-	err := until(ctx, 30*time.Second, "all nodes to be idle", func() bool {
+	err := until(ctx, 2*time.Minute, "all nodes to be idle", func() bool {
 		if c.ended() != "" {
 			return true
 		}

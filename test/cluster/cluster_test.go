@@ -65,7 +65,7 @@ func TestStopEndsJobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = until(t.Context(), 20*time.Second, "the job to run", func() bool { return len(c.Processes(id)) >= 3 })
+	err = until(t.Context(), time.Minute, "the job to run", func() bool { return len(c.Processes(id)) >= 3 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestStopEndsWhatIsFrozen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = until(t.Context(), 20*time.Second, "the job to run", func() bool { return len(c.Processes(id)) >= 2 })
+	err = until(t.Context(), time.Minute, "the job to run", func() bool { return len(c.Processes(id)) >= 2 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestStopEndsWhatIsFrozen(t *testing.T) {
 	}
 	select {
 	case <-gone:
-	case <-time.After(Patiently(2 * time.Second)):
+	case <-time.After(Patiently(20 * time.Second)):
 		t.Errorf("process %d is left in %s", stranger.Process.Pid, frozen)
 	}
 	if _, err := os.Stat(frozen); err == nil {
@@ -157,13 +157,13 @@ func TestKilledItLeavesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := until(t.Context(), 20*time.Second, "the job to run", func() bool { return len(c.Processes(id)) >= 3 }); err != nil {
+		if err := until(t.Context(), time.Minute, "the job to run", func() bool { return len(c.Processes(id)) >= 3 }); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("victim", c.Name, c.Dir, c.Nodes[0])
 		select {}
 	}
-	command := exec.Command(os.Args[0], "-test.run=^TestKilledItLeavesNothing$", "-test.timeout=60s")
+	command := exec.Command(os.Args[0], "-test.run=^TestKilledItLeavesNothing$", "-test.timeout=5m")
 	command.Env = append(os.Environ(), victim+"=1")
 	out, err := command.StdoutPipe()
 	if err != nil {
@@ -180,7 +180,7 @@ func TestKilledItLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Stop()
-	if err := until(t.Context(), 20*time.Second, "the end of it", func() bool {
+	if err := until(t.Context(), time.Minute, "the end of it", func() bool {
 		_, err := os.Stat(c.Dir)
 		return os.IsNotExist(err) && len(c.carriers()) == 0
 	}); err != nil {

@@ -125,7 +125,7 @@ func (c *Cluster) removeCgroups() {
 	for _, node := range c.Nodes {
 		for _, top := range c.scopes(node) {
 			_ = os.WriteFile(top+"/cgroup.kill", []byte("1"), 0)
-			for end := time.Now().Add(Patiently(2 * time.Second)); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			for end := time.Now().Add(Patiently(15 * time.Second)); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 				removeTree(top)
 				if _, err := os.Stat(top); err != nil {
 					break

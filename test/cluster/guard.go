@@ -35,7 +35,7 @@ func (c *Cluster) startGuard() error {
 	}
 	c.dismiss = func() {
 		lifeline.Close()
-		late := time.AfterFunc(Patiently(20*time.Second), func() { _ = guard.Process.Kill() })
+		late := time.AfterFunc(Patiently(time.Minute), func() { _ = guard.Process.Kill() })
 		defer late.Stop()
 		_ = guard.Wait()
 	}

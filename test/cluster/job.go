@@ -104,7 +104,7 @@ func (c *Cluster) State(ctx context.Context, id int) string {
 
 // WaitState waits until the job is in the state.
 func (c *Cluster) WaitState(ctx context.Context, id int, state string) error {
-	return until(ctx, 60*time.Second, fmt.Sprintf("job %d to be %s", id, state), func() bool {
+	return until(ctx, 3*time.Minute, fmt.Sprintf("job %d to be %s", id, state), func() bool {
 		return c.State(ctx, id) == state
 	})
 }
@@ -113,7 +113,7 @@ func (c *Cluster) WaitState(ctx context.Context, id int, state string) error {
 // long it was COMPLETING, to about 20 ms.
 func (c *Cluster) Wait(ctx context.Context, id int) (time.Duration, error) {
 	var began time.Time
-	err := until(ctx, 120*time.Second, fmt.Sprintf("job %d to be over", id), func() bool {
+	err := until(ctx, 5*time.Minute, fmt.Sprintf("job %d to be over", id), func() bool {
 		out, err := c.Run(ctx, "squeue", "-h", "-t", "all", "-o", "%T", "-j", strconv.Itoa(id))
 		over := err == nil && out != "RUNNING" && out != "PENDING" && out != "CONFIGURING" && out != "SUSPENDED"
 		if over && began.IsZero() {

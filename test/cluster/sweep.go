@@ -15,7 +15,7 @@ import (
 // slurmstepd: these outlive the daemons. The name of the cluster and the path
 // of its slurm.conf are its own, so nobody else's process carries them.
 func (c *Cluster) endJobs() {
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(Patiently(20 * time.Second)); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		some := c.endGroups()
 		for _, pid := range c.carriers() {
 			some = true

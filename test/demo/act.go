@@ -217,9 +217,9 @@ func folderOf(c *cluster.Cluster) (string, error) {
 	return out, os.Chown(out, nobody, nobody)
 }
 
-// await waits until yes says so, a minute at most.
+// await waits until yes says so, three minutes at most.
 func await(ctx context.Context, complaint string, yes func() bool) error {
-	for end := time.Now().Add(time.Minute); !yes(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !yes(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) || ctx.Err() != nil {
 			return errors.Join(ctx.Err(), errors.New(complaint))
 		}

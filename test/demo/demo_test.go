@@ -47,7 +47,7 @@ func builtPrograms(t *testing.T) string {
 func TestItShows(t *testing.T) {
 	t.Parallel()
 	dir := builtPrograms(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, dir+"/bin/demo", "-bin", dir+"/bin")
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
@@ -93,7 +93,7 @@ func TestInterruptedItLeavesNothing(t *testing.T) {
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(90 * time.Second); !configured(dir, sign); time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(3 * time.Minute); !configured(dir, sign); time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("the %s act does not begin", act)
 			}

@@ -36,11 +36,11 @@ func TestIdleJobs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			patience := 15 * time.Second
+			patience := cluster.Patiently(time.Minute)
 			if !test.idle {
-				patience /= 3
+				patience = 5 * time.Second
 			}
-			idle, told := watchJob(id, test.least, patience)
+			idle, told := watchJob(t, id, test.least, patience)
 			if idle != test.idle {
 				t.Errorf("idle: %v, %s", idle, told)
 			}
@@ -49,15 +49,20 @@ func TestIdleJobs(t *testing.T) {
 	}
 }
 
-// watchJob looks at a job until it was idle for half a second, or patience is
-// over.
-func watchJob(id, least int, patience time.Duration) (idle bool, told string) {
+// watchJob waits until a job has started, and looks at it until it was idle
+// for half a second, or patience is over.
+func watchJob(t *testing.T, id, least int, patience time.Duration) (idle bool, told string) {
+	t.Helper()
 	r := activity.New(proc.Default)
 	var before []activity.Sample
-	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(500 * time.Millisecond) {
+	started := false
+	for until := time.Now().Add(cluster.Patiently(2 * time.Minute)); time.Now().Before(until); time.Sleep(500 * time.Millisecond) {
 		keys, steps := processesOf(id)
 		now := r.Sample(keys, time.Now().Add(time.Second))
 		r.Look(now, steps, time.Now().Add(time.Second))
+		if !started && len(now) >= least {
+			started, until = true, time.Now().Add(patience)
+		}
 		moved := activity.Progress(before, now)
 		working := slices.ContainsFunc(now, func(s activity.Sample) bool { return !s.Idle() || s.Gone })
 		if len(now) >= least && len(moved) == 0 && !working {
@@ -65,6 +70,9 @@ func watchJob(id, least int, patience time.Duration) (idle bool, told string) {
 		}
 		told = fmt.Sprintf("%d processes, %+v, %+v", len(now), moved, now)
 		before = now
+	}
+	if !started {
+		t.Fatalf("the job never had %d processes: %s", least, told)
 	}
 	return false, told
 }

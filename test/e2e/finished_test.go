@@ -41,7 +41,7 @@ func (w *watched) hangs(id int) []report.Record {
 // untilHang waits for the n-th record about hanging.
 func (w *watched) untilHang(id, n int) report.Record {
 	w.t.Helper()
-	for end := time.Now().Add(150 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(cluster.Patiently(5 * time.Minute)); ; time.Sleep(200 * time.Millisecond) {
 		if list := w.hangs(id); len(list) >= n {
 			return list[n-1]
 		}

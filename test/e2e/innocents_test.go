@@ -26,7 +26,7 @@ type living struct {
 // ready waits until so many processes said they are ready, and returns them.
 func (s *site) ready(path string, n int) []living {
 	s.t.Helper()
-	for end := time.Now().Add(cluster.Patiently(60 * time.Second)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(cluster.Patiently(3 * time.Minute)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		text, _ := os.ReadFile(path)
 		if strings.Count(string(text), "\n") < n {
 			continue
@@ -199,7 +199,7 @@ func taskScope(s *site, want bool) {
 	// act, a busy machine gets more.
 	most := cluster.Patiently(3 * time.Second)
 	if !want {
-		most = cluster.Patiently(20 * time.Second)
+		most = cluster.Patiently(time.Minute)
 	}
 	for end := time.Now().Add(most); time.Now().Before(end) && lives(left.pid, left.start); {
 		time.Sleep(20 * time.Millisecond)
@@ -263,7 +263,7 @@ func TestANodeGivenBack(t *testing.T) {
 	if _, err := s.Run(t.Context(), "scontrol", "update", "JobId="+strconv.Itoa(id), "NodeList="+s.Nodes[0]); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(cluster.Patiently(30 * time.Second)); lives(stranger.pid, stranger.start) && time.Now().Before(end); {
+	for end := time.Now().Add(cluster.Patiently(90 * time.Second)); lives(stranger.pid, stranger.start) && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	s.dead(second, stranger)
@@ -289,7 +289,7 @@ func TestCancelled(t *testing.T) {
 	}
 	took := s.wait(id)
 	s.nothingLeft(id)
-	if took > cluster.Patiently(12*time.Second) {
+	if took > cluster.Patiently(30*time.Second) {
 		t.Errorf("COMPLETING for %s with KillWait=5", took)
 	}
 }

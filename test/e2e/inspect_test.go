@@ -21,9 +21,9 @@ func TestInspect(t *testing.T) {
 flock $OUT/other true &
 srun --overlap -n1 sh -c "$LASTCALL inspect" >$OUT/inspected 2>&1
 touch $OUT/done
-sleep 60
+sleep 600
 `
-	holder := exec.Command("flock", out+"/other", "sleep", "60")
+	holder := exec.Command("flock", out+"/other", "sleep", "600")
 	holder.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := holder.Start(); err != nil {
 		t.Fatal(err)

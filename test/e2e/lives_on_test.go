@@ -17,7 +17,7 @@ func TestWatchLeavesWhatLivesOn(t *testing.T) {
 	w := newWatched(t, cluster.Options{
 		Nodes: 3, Proctrack: "cgroup", Conf: []string{
 			"PreemptType=preempt/partition_prio", "PreemptMode=CANCEL",
-			"PartitionName=low Nodes=ALL PriorityTier=1 GraceTime=120 OverSubscribe=EXCLUSIVE",
+			"PartitionName=low Nodes=ALL PriorityTier=1 GraceTime=600 OverSubscribe=EXCLUSIVE",
 			"PartitionName=high Nodes=ALL PriorityTier=9 OverSubscribe=EXCLUSIVE",
 		},
 	}, "watch.idle_grace = \"1s\"")
@@ -31,7 +31,7 @@ func TestWatchLeavesWhatLivesOn(t *testing.T) {
 	list := map[string]doomed{
 		"scancel --signal=TERM":  w.begin("deaf.sh", 3, []string{first}),
 		"scancel --batch":        w.begin("deaf.sh", 3, []string{first}),
-		"sbatch --signal=B:TERM": w.begin("deaf.sh", 3, []string{first, "--time=3", "--signal=B:TERM@170"}),
+		"sbatch --signal=B:TERM": w.begin("deaf.sh", 3, []string{first, "--time=10", "--signal=B:TERM@590"}),
 		"scontrol suspend":       w.begin("deaf.sh", 3, []string{first}),
 		"one step cancelled":     w.begin("two-steps.sh", 3, []string{first, "-n2"}),
 		"one array task of two":  w.begin("deaf.sh", 3, []string{first, "--array=1-2%2"}),
@@ -70,7 +70,7 @@ func (w *watched) oneEnds(nodes ...string) {
 	w.t.Helper()
 	for _, node := range nodes {
 		j := w.begin("deaf.sh", 3, []string{node})
-		if took := w.cancel(j); took > killWait/2 {
+		if took := w.cancel(j); took > soon {
 			w.t.Errorf("a job that was told to end beside the others took %s", took)
 		}
 	}
@@ -113,7 +113,7 @@ func TestWatchKnowsTheNextRun(t *testing.T) {
 	if _, err := w.Run(t.Context(), "scontrol", "requeue", strconv.Itoa(j.id)); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); w.State(t.Context(), j.id) != "RUNNING" && time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
+	for end := time.Now().Add(cluster.Patiently(2 * time.Minute)); w.State(t.Context(), j.id) != "RUNNING" && time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
 		// Slurm would let it wait for the next round of its scheduler.
 		_, _ = w.Run(t.Context(), "scontrol", "update", "JobId="+strconv.Itoa(j.id), "StartTime=now")
 	}
@@ -126,9 +126,10 @@ func TestWatchKnowsTheNextRun(t *testing.T) {
 	w.oneEnds("-N1")
 	time.Sleep(3 * time.Second)
 	w.alive(next...)
-	if took := w.cancel(j); took > killWait/2 {
+	if took := w.cancel(j); took > soon {
 		t.Errorf("the second run was COMPLETING for %s", took)
 	}
+	waitFor(t, "a record of each run", func() bool { return len(w.rules(j.id)) >= 2 })
 	if n := strings.Count(fmt.Sprint(w.rules(j.id)), "ignored"); n != 2 {
 		t.Errorf("the rules of the two runs: %v", w.rules(j.id))
 	}

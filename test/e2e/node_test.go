@@ -22,7 +22,7 @@ const deaf = "#!/bin/bash\ntrap 'echo asked' TERM\necho ready\nwhile :; do sleep
 // waitFor waits until the answer is yes.
 func waitFor(t *testing.T, what string, yes func() bool) {
 	t.Helper()
-	for until := time.Now().Add(cluster.Patiently(30 * time.Second)); !yes(); time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(cluster.Patiently(90 * time.Second)); !yes(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("waited in vain for %s", what)
 		}

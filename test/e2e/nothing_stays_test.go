@@ -82,7 +82,7 @@ func (s *site) play(scenario scenario) {
 	id := s.submit(scenario.script, scenario.uid, out, scenario.env...)
 	took := s.wait(id)
 	s.nothingLeft(id)
-	if took > cluster.Patiently(15*time.Second) {
+	if took > cluster.Patiently(30*time.Second) {
 		t.Errorf("the job was COMPLETING for %s", took)
 	}
 	if scenario.locks {

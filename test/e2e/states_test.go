@@ -77,7 +77,7 @@ func (w *watched) waysToEnd() map[string]string {
 	}
 	ends := map[string]string{}
 	for name, j := range list {
-		ends[name] = w.finalState(j.id, 3*time.Minute)
+		ends[name] = w.finalState(j.id, 6*time.Minute)
 	}
 	return ends
 }

@@ -34,7 +34,7 @@ func TestContained(t *testing.T) {
 	} {
 		out := s.folder(nobody)
 		id := s.script(out, text, "-n", "4")
-		if took := s.wait(id); took > 15*time.Second {
+		if took := s.wait(id); took > cluster.Patiently(30*time.Second) {
 			t.Errorf("%s: COMPLETING for %s", name, took)
 		}
 		s.nothingLeft(id)
@@ -55,7 +55,7 @@ func TestATaskThatIsStillStarting(t *testing.T) {
 		t.Run(proctrack, func(t *testing.T) {
 			t.Parallel()
 			prolog := filepath.Join(tempDir(t), "prolog")
-			if err := os.WriteFile(prolog, []byte("#!/bin/sh\n[ \"$SLURM_PROCID\" != 1 ] || sleep 3\n"), 0o755); err != nil {
+			if err := os.WriteFile(prolog, []byte("#!/bin/sh\n[ \"$SLURM_PROCID\" != 1 ] || { until [ -s $OUT/ready ]; do sleep 0.1; done; sleep 3; }\n"), 0o755); err != nil {
 				t.Fatal(err)
 			}
 			options := cluster.Options{Proctrack: proctrack, Conf: []string{"TaskProlog=" + prolog}}
@@ -99,7 +99,7 @@ until [ -e $OUT/go.$SLURM_ARRAY_TASK_ID ]; do sleep 0.05; done
 			t.Fatal(err)
 		}
 		gone := map[string]living{"0": first, "1": second}[task]
-		for end := time.Now().Add(20 * time.Second); lives(gone.pid, gone.start); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(cluster.Patiently(60 * time.Second)); lives(gone.pid, gone.start); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("the left-over of array task %s stays", task)
 			}
@@ -133,7 +133,7 @@ srun --het-group=0,1 bash -c '"$MISBEHAVE" -setsid -exit -ready $OUT/ready.$SLUR
 func (s *site) epilogs(n int) []report.Record {
 	s.t.Helper()
 	var list []report.Record
-	for end := time.Now().Add(60 * time.Second); len(list) < n; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(cluster.Patiently(3 * time.Minute)); len(list) < n; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			queue, _ := s.Run(s.t.Context(), "squeue", "-o", "%i %T %r")
 			s.t.Fatalf("%d epilogs have run, want %d; the queue:\n%s", len(list), n, queue)

@@ -153,11 +153,11 @@ func TestAFileOfADeadSlurmd(t *testing.T) {
 
 // Of a job on two nodes only the one that is left may think itself the last.
 func TestTheLastNode(t *testing.T) {
-	c := start(t, cluster.Options{Nodes: 2, KillWait: 10})
+	c := start(t, cluster.Options{Nodes: 2, KillWait: 20})
 	two := nodes(t, c)
-	// The script on the first node ends 3 s after it was told, the task on the
+	// The script on the first node ends 6 s after it was told, the task on the
 	// second has to be killed.
-	script := "#!/bin/bash\ntrap 'sleep 3; exit' TERM\nsrun --overlap -N1 -n1 -r1 bash -c 'trap \"\" TERM; while :; do sleep 0.2; done' &\nwait\n"
+	script := "#!/bin/bash\ntrap 'sleep 6; exit' TERM\nsrun --overlap -N1 -n1 -r1 bash -c 'trap \"\" TERM; while :; do sleep 0.2; done' &\nwait\n"
 	id := submit(t, c, cluster.Job{Script: script, Options: []string{"-N2", "--ntasks-per-node=1"}})
 	waitFor(t, "the steps", func() bool { return len(two[0].steps(id)) == 1 && len(two[1].steps(id)) == 1 })
 	if first, second := two[0].steps(id)[0], two[1].steps(id)[0]; first.Name != "batch" || second.Name != "0" {

@@ -47,7 +47,7 @@ func TestWatchAsAService(t *testing.T) {
 	// Type=notify: it comes back once the service says that it is ready.
 	systemctl("start", unit)
 	j := w.begin("second.sh", 6, nil)
-	w.endsBy("as a service", j, w.cancel(j), killWait/2, "idle")
+	w.endsBy("as a service", j, w.cancel(j), soon, "idle")
 	if text := w.Output(j.id); !strings.Contains(text, "lastcall: the job was told to end") {
 		t.Errorf("the user was told nothing: %q", text)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // unkillableAfter is what UnkillableStepTimeout is here, in seconds.
-const unkillableAfter = 15
+const unkillableAfter = 30
 
 // newStuck starts a cluster of two nodes with the service, a short KillWait
 // and a short UnkillableStepTimeout, and watches over the states of all of
@@ -26,6 +26,7 @@ func newStuck(t *testing.T, toml string) *watched {
 	t.Helper()
 	conf := []string{fmt.Sprintf("UnkillableStepTimeout=%d", unkillableAfter)}
 	w := &watched{site: newSite(t, cluster.Options{Nodes: 2, Proctrack: "cgroup", KillWait: 5, Conf: conf}, toml)}
+	t.Cleanup(w.forgetResumes)
 	w.start()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -186,7 +187,7 @@ func TestStuckOnAFrozenFileSystem(t *testing.T) {
 	}
 }
 
-// earlyRecord asserts what is known within two seconds of SIGKILL.
+// earlyRecord asserts what is known before Slurm itself asks.
 func (w *watched) earlyRecord(j doomed, p readyProcess, mounted string, killed time.Time, free bool) {
 	w.t.Helper()
 	waitFor(w.t, "the lock to be free, or the record", func() bool {
@@ -197,10 +198,10 @@ func (w *watched) earlyRecord(j doomed, p readyProcess, mounted string, killed t
 	})
 	took := time.Since(killed)
 	w.t.Logf("%.2f s after SIGKILL", took.Seconds())
-	if took > 15*time.Second {
+	if took > unkillableAfter*time.Second {
 		w.t.Errorf("it took %s", took)
 	}
-	r := w.await(20*time.Second, j.id, "watch", "unkillable")
+	r := w.await(time.Minute, j.id, "watch", "unkillable")
 	w.causeNamed(r, p.pid, mounted)
 	if len(r.Locks) != 1 || (r.Locks[0].Release == "released") != free {
 		w.t.Errorf("%+v", r.Locks)
@@ -227,7 +228,7 @@ func (w *watched) causeNamed(r report.Record, pid int, mounted string) {
 // nextJobGets runs a job on the other node that wants the lock.
 func (w *watched) nextJobGets(lock string) {
 	w.t.Helper()
-	id := w.submitJob(cluster.Job{Script: "#!/bin/sh\nflock -w 5 " + lock + " echo got it\n", UID: nobody, Options: []string{"-w", w.Nodes[1]}})
+	id := w.submitJob(cluster.Job{Script: "#!/bin/sh\nflock -w 30 " + lock + " echo got it\n", UID: nobody, Options: []string{"-w", w.Nodes[1]}})
 	w.wait(id)
 	if got := w.Output(id); got != "got it\n" {
 		w.t.Errorf("the next job wrote %q", got)
@@ -239,7 +240,7 @@ func (w *watched) drainedAsEver(j doomed, mounted string, free bool, began time.
 	w.t.Helper()
 	waitFor(w.t, "the drain", func() bool { return strings.Contains(w.nodeState(), "Kill task failed") })
 	w.t.Logf("drained after %.1f s", time.Since(began).Seconds())
-	r := w.await(20*time.Second, j.id, "unkillable", "unkillable")
+	r := w.await(time.Minute, j.id, "unkillable", "unkillable")
 	w.causeNamed(r, r.Processes[0].PID, mounted)
 	if r.UID != nobody || r.Node != w.Nodes[0] || r.Step != "batch" || r.ExitCode != 0 {
 		w.t.Errorf("%+v", r)
@@ -247,7 +248,7 @@ func (w *watched) drainedAsEver(j doomed, mounted string, free bool, began time.
 	if free != (len(r.Locks) == 0) {
 		w.t.Errorf("%+v", r.Locks)
 	}
-	w.await(20*time.Second, j.id, "watch", "drained")
+	w.await(time.Minute, j.id, "watch", "drained")
 }
 
 // comesBack asserts that the process ends, and what becomes of the node.
@@ -256,7 +257,7 @@ func (w *watched) comesBack(j doomed, p readyProcess, resume bool) {
 	waitFor(w.t, "the end of the process", func() bool { return !lives(p.pid, p.start) })
 	ended := time.Now()
 	if resume {
-		w.await(20*time.Second, j.id, "watch", "resumed")
+		w.await(time.Minute, j.id, "watch", "resumed")
 		waitFor(w.t, "the node", func() bool { return strings.HasPrefix(w.nodeState(), "idle") })
 		w.t.Logf("the node was back %.1f s after the last process had ended", time.Since(ended).Seconds())
 		id := w.submitJob(cluster.Job{Script: "#!/bin/sh\necho hello\n", UID: nobody, Options: []string{"-w", w.Nodes[0]}})
@@ -266,7 +267,7 @@ func (w *watched) comesBack(j doomed, p readyProcess, resume bool) {
 		}
 		return
 	}
-	r := w.await(30*time.Second, j.id, "watch", "left-drained")
+	r := w.await(time.Minute, j.id, "watch", "left-drained")
 	w.t.Log(r.Warnings)
 	time.Sleep(3 * time.Second)
 	if state := w.nodeState(); !strings.HasPrefix(state, "drain") {
@@ -305,7 +306,7 @@ func TestASilentFUSEDaemonCostsNoNode(t *testing.T) {
 	if took := time.Since(killed); took > unkillableAfter*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	r := w.await(20*time.Second, j.id, "watch", "cleaned")
+	r := w.await(time.Minute, j.id, "watch", "cleaned")
 	if len(r.Causes) != 1 || r.Causes[0].Code != "fuse" || !strings.HasPrefix(r.Causes[0].Abort, "aborted: ") {
 		t.Errorf("%+v", r.Causes)
 	}
@@ -341,7 +342,7 @@ func TestUnkillableStepProgramAlone(t *testing.T) {
 	// The Epilog that follows does not hang on it. The slurmstepd still waits
 	// for its task, so to the Epilog the step lives.
 	e := w.await(60*time.Second, j.id, "epilog", "live-step")
-	if e.Phases.Total > 5000 {
+	if e.Phases.Total > 9000 {
 		t.Errorf("the epilog took %.0f ms", e.Phases.Total)
 	}
 	thaw(mounted)

@@ -99,7 +99,7 @@ type process struct {
 func (j *job) process(uid int, env []string, args ...string) process {
 	j.t.Helper()
 	file := fmt.Sprintf("%s/out/ready.%d", j.dir, lastID.Add(1))
-	args = append([]string{"-ready", file, "-uid", strconv.Itoa(uid), "-max", "60s"}, args...)
+	args = append([]string{"-ready", file, "-uid", strconv.Itoa(uid), "-max", "10m"}, args...)
 	command := exec.Command(j.dir+"/bin/misbehave", args...)
 	command.Env = env
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -107,7 +107,7 @@ func (j *job) process(uid int, env []string, args ...string) process {
 		j.t.Fatal(err)
 	}
 	go func() { _ = command.Wait() }()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		text, _ := os.ReadFile(file)
 		if pid, start, ok := strings.Cut(strings.TrimSpace(string(text)), " "); ok && strings.HasSuffix(string(text), "\n") {
 			p := process{start: start}

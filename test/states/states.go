@@ -57,7 +57,7 @@ func Watch(t *testing.T, every time.Duration, programs []string, stays ...string
 				gone = append(gone, program)
 			}
 		}
-		for end := time.Now().Add(3 * time.Second); len(running(gone)) > 0; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(15 * time.Second); len(running(gone)) > 0; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Errorf("left behind: %+v", running(gone))
 				return
