@@ -58,8 +58,8 @@ func watchJob(t *testing.T, id, least int, patience time.Duration) (idle bool, t
 	started := false
 	for until := time.Now().Add(cluster.Patiently(2 * time.Minute)); time.Now().Before(until); time.Sleep(500 * time.Millisecond) {
 		keys, steps := processesOf(id)
-		now := r.Sample(keys, time.Now().Add(time.Second))
-		r.Look(now, steps, time.Now().Add(time.Second))
+		now := r.Sample(keys, time.Now().Add(cluster.Patiently(time.Second)))
+		r.Look(now, steps, time.Now().Add(cluster.Patiently(time.Second)))
 		if !started && len(now) >= least {
 			started, until = true, time.Now().Add(patience)
 		}
