@@ -133,7 +133,7 @@ func (h Host) node(o options, c *conf.Conf) (string, error) {
 func (h Host) scontrol(executable string) string {
 	prefix := filepath.Dir(filepath.Dir(strings.TrimSuffix(executable, " (deleted)")))
 	for _, path := range []string{filepath.Join(prefix, "bin/scontrol"), "/usr/bin/scontrol", "/usr/local/bin/scontrol", "/opt/slurm/bin/scontrol"} {
-		safe, err := within(Patience, func() (bool, error) { return linux.OnlyRootWrites(h.Root + path) })
+		safe, err := within(h.Root+path, Patience, func() (bool, error) { return linux.OnlyRootWrites(h.Root + path) })
 		if err == nil && safe {
 			return path
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -227,5 +228,37 @@ func TestDeadFileSystem(t *testing.T) {
 	}
 	if took := time.Since(began); took < Patience || took > 3*Patience {
 		t.Errorf("took %s", took)
+	}
+}
+
+// The service looks twice a minute, and may have few threads: a read that
+// hangs is not begun again, and not waited for again, while it hangs.
+func TestADeadFileSystemHoldsOneThread(t *testing.T) {
+	name := t.TempDir()
+	answer := make(chan int)
+	var begun atomic.Int32
+	for range 20 {
+		if _, err := within(name, 20*time.Millisecond, func() (int, error) {
+			begun.Add(1)
+			return <-answer, nil
+		}); !errors.Is(err, ErrLate) {
+			t.Fatalf("%v, want %v", err, ErrLate)
+		}
+	}
+	if n := begun.Load(); n != 1 {
+		t.Fatalf("%d reads were begun, want 1", n)
+	}
+	prompt := func(name string) error {
+		_, err := within(name, time.Minute, func() (int, error) { return 0, nil })
+		return err
+	}
+	if err := prompt(name + "/other"); err != nil {
+		t.Errorf("another file: %v", err)
+	}
+	answer <- 0
+	for until := time.Now().Add(10 * time.Second); prompt(name) != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("it answers again, and is not read")
+		}
 	}
 }
