@@ -21,16 +21,34 @@ func TestListeningSocket(t *testing.T) {
 0000000000000000: 00000002 00000000 00010000 0001 01 444
 `)
 	for inode, want := range map[string]string{"111": "/var/spool/slurmd/n1_77.0", "222": "", "333": "", "444": "", "555": ""} {
-		if got := listening(text, map[string]bool{inode: true}); got != want {
+		if got := listening(text, map[string]bool{inode: true}, 77); got != want {
 			t.Errorf("%s: got %q, want %q", inode, got, want)
 		}
 	}
 }
 
+// A step that was started with --mpi=pmix has a slurmstepd with more sockets
+// (src/plugins/mpi/pmix/pmixp_server.c, pmixp_stepd_init). And a user may bind
+// one to a path with a line end, behind which stands what looks like a line.
+func TestOneOfSeveralSockets(t *testing.T) {
+	const own = "0000000000000000: 00000002 00000000 00010000 0001 01 111 /spool/n1_77.0\n"
+	for text, want := range map[string]string{
+		"0: 00000002 00000000 00010000 0001 01 222 /spool/stepd.slurm.pmix.77.0\n" + own: "/spool/n1_77.0",
+		own + "0: 00000002 00000000 00010000 0001 01 222 /tmp/pmix-12\n":                 "/spool/n1_77.0",
+		"0: 00000002 00000000 00010000 0001 01 222 /spool/n1_78.0\n" + own:               "/spool/n1_77.0",
+		own + own: "/spool/n1_77.0",
+		"0: 00000002 00000000 00010000 0001 01 333 /tmp/x\n0: 00000002 00000000 00010000 0001 01 111 /a/n9_77.0\n" + own: "",
+	} {
+		if got := listening([]byte(text), map[string]bool{"111": true, "222": true}, 77); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func FuzzListeningSocket(f *testing.F) {
-	f.Add([]byte("0: 2 0 00010000 1 01 111 /a\n"))
+	f.Add([]byte("0: 2 0 00010000 1 01 111 /a_77.0\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if got := listening(text, map[string]bool{"111": true}); got != "" && got[0] != '/' {
+		if got := listening(text, map[string]bool{"111": true}, 77); got != "" && got[0] != '/' {
 			t.Errorf("%q", got)
 		}
 	})
