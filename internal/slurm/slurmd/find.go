@@ -59,6 +59,11 @@ func (h Host) isSlurmd(pid int) (proc.Stat, bool) {
 	if err != nil || !isProgram(executable) {
 		return proc.Stat{}, false
 	}
+	// A set-user-ID program of root's, started by a user under another name.
+	status, err := h.Proc.Status(pid, make([]byte, 8<<10))
+	if err != nil || status.UID != 0 {
+		return proc.Stat{}, false
+	}
 	stat, err := h.Proc.Stat(pid, make([]byte, 1024))
 	return stat, err == nil && !stat.Zombie()
 }

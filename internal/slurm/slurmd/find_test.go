@@ -54,6 +54,7 @@ func (h host) process(pid, parent int, executable, arguments, environ string) {
 	folder := fmt.Sprintf("/proc/%d", pid)
 	stat := fmt.Sprintf("%d (x) S %d 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 %d 0 0\n", pid, parent, 100*pid)
 	h.file(folder+"/stat", stat, 0o444)
+	h.file(folder+"/status", "Name:\tx\nUid:\t0\t0\t0\t0\n", 0o444)
 	h.file(folder+"/cmdline", strings.ReplaceAll(arguments, " ", "\x00")+"\x00", 0o444)
 	h.file(folder+"/environ", strings.ReplaceAll(environ, " ", "\x00")+"\x00", 0o400)
 	for link, target := range map[string]string{"exe": executable, "cwd": "/start"} {
@@ -78,6 +79,8 @@ func TestFind(t *testing.T) {
 	if err := os.Chown(h.Root+"/proc/14", 1000, 1000); err != nil {
 		t.Fatal(err)
 	}
+	h.process(15, 1, "/tmp/slurmd", "slurmd -N eve", "") // a link to a set-user-ID program of root's
+	h.file("/proc/15/status", "Name:\tx\nUid:\t1000\t0\t0\t0\n", 0o444)
 	found, wrong := h.Find()
 	want := []Instance{{
 		Key: proc.Key{PID: 10, Start: 1000}, Node: "n2", Cluster: "alps", Conf: "/etc/slurm/slurm.conf", SpoolDir: "/spool/n2-host",
