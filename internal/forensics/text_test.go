@@ -102,6 +102,26 @@ func TestUserLines(t *testing.T) {
 	}
 }
 
+// The hooks of several jobs may be the first on a node at the same time.
+func TestTheFirstRecordsMakeTheFolderTogether(t *testing.T) {
+	for range 50 {
+		path := t.TempDir() + "/lastcall/log"
+		start, done := make(chan struct{}), make(chan error)
+		for range 8 {
+			go func() {
+				<-start
+				done <- (&Record{}).Append(path)
+			}()
+		}
+		close(start)
+		for range 8 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func TestAppend(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "made", "log.jsonl")
