@@ -81,6 +81,8 @@ func TestFind(t *testing.T) {
 	}
 	h.process(15, 1, "/tmp/slurmd", "slurmd -N eve", "") // a link to a set-user-ID program of root's
 	h.file("/proc/15/status", "Name:\tx\nUid:\t1000\t0\t0\t0\n", 0o444)
+	h.process(16, 1, "/usr/sbin/slurmd", "slurmd -N ended", "")
+	h.file("/proc/16/stat", "16 (x) Z 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 1600 0 0\n", 0o444)
 	found, wrong := h.Find()
 	want := []Instance{{
 		Key: proc.Key{PID: 10, Start: 1000}, Node: "n2", Cluster: "alps", Conf: "/etc/slurm/slurm.conf", SpoolDir: "/spool/n2-host",
@@ -174,6 +176,21 @@ func TestOneBadSlurmd(t *testing.T) {
 	found, wrong := h.Find()
 	if len(found) != 1 || len(wrong) != 2 || !errors.Is(wrong[0], errNoConf) || !errors.Is(wrong[1], conf.ErrConf) ||
 		!strings.HasPrefix(wrong[1].Error(), "slurmd 11: /bad.conf:1: KillWait") {
+		t.Errorf("%+v %v", found, wrong)
+	}
+}
+
+// A file that is not there is told of as long as the slurmd is, and one that is
+// too long is not read in part.
+func TestHalfAConfiguration(t *testing.T) {
+	h := newHost(t, "host")
+	h.file("/include.conf", small+"Include nothing.conf\n", 0o644)
+	h.file("/long.conf", small+strings.Repeat("#\n", mostConf/2), 0o644)
+	h.process(9, 1, "/usr/sbin/slurmd", "slurmd -f /include.conf", "")
+	h.process(10, 1, "/usr/sbin/slurmd", "slurmd -f /long.conf", "")
+	found, wrong := h.Find()
+	if len(found) != 0 || len(wrong) != 2 || !strings.Contains(wrong[0].Error(), "nothing.conf") ||
+		!errors.Is(wrong[1], conf.ErrConf) || !strings.Contains(wrong[1].Error(), "/long.conf: more than") {
 		t.Errorf("%+v %v", found, wrong)
 	}
 }
