@@ -71,6 +71,14 @@ func TestSummary(t *testing.T) {
 			Record{Hook: "epilog", Verdict: NoIdentity, Warnings: []string{"SLURM_JOB_ID is\nmissing"}},
 			`lastcall epilog: no-identity, 0s; SLURM_JOB_ID is\x0amissing`,
 		},
+		{
+			Record{Hook: "watch", Job: 7, Verdict: Finished, Hang: &Hang{Action: "reported", Text: "it\nhangs"}},
+			`lastcall watch: job 7: finished-but-alive: reported: it\x0ahangs, 0s`,
+		},
+		{
+			Record{Hook: "unkillable", Job: 7, Verdict: Unkillable, Causes: []Cause{{Text: "a\n", Abort: "b\n"}, {Text: "c"}, {Text: "d"}, {Text: "e"}, {Text: "f"}}},
+			`lastcall unkillable: job 7: unkillable; a\x0a; b\x0a; c; d; 2 more causes, 0s`,
+		},
 	}
 	for _, test := range tests {
 		if got := test.record.Summary(); got != test.want {
