@@ -1,6 +1,14 @@
 package spool
 
-import "testing"
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"testing"
+
+	"lastcall/internal/proc"
+)
 
 func TestNodeOf(t *testing.T) {
 	for path, want := range map[string]string{
@@ -42,6 +50,53 @@ func TestOneOfSeveralSockets(t *testing.T) {
 		if got := listening([]byte(text), map[string]bool{"111": true, "222": true}, 77); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
+	}
+}
+
+// slurmd may spell its folder in another way, through a link for instance.
+func TestAnotherSpellingOfTheFolder(t *testing.T) {
+	for path, want := range map[string]bool{"/link/n1_77.0": true, "/real/n1_77.0": true, "/real/xn1_77.0": false, "/real/n1_77.00": false} {
+		if got := (Listeners{path: true}).serve("/link", "n1_77.0"); got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}
+
+// Of what is too long to be read whole nothing is believed: the end may say
+// something else.
+func TestTooLong(t *testing.T) {
+	const own = "0: 00000002 00000000 00010000 0001 01 111 /spool/n1_77.0\n"
+	fs := proc.FS(t.TempDir())
+	for _, folder := range []string{"fd", "net"} {
+		if err := os.MkdirAll(fs.Path(9, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("socket:[111]", fs.Path(9, "fd/3")); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		more int
+		want string
+	}{{0, "/spool/n1_77.0"}, {mostSockets, ""}} {
+		if err := os.WriteFile(fs.Path(9, "net/unix"), append([]byte(own), bytes.Repeat([]byte("\n"), test.more)...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := SocketOf(fs, 9, 77); got != test.want {
+			t.Errorf("%d bytes more: %q, want %q", test.more, got, test.want)
+		}
+		if _, _, err := Listening(fs, 9, "/spool", nil); (err != nil) != (test.want == "") {
+			t.Errorf("%d bytes more: %v", test.more, err)
+		}
+	}
+	entry := binary.BigEndian.AppendUint32(nil, 7)
+	for _, value := range []uint64{0, 1_795_000_000, 1_795_000_000} {
+		entry = binary.BigEndian.AppendUint64(entry, value)
+	}
+	const jobs = mostState/28 + 1
+	state := append(binary.BigEndian.AppendUint32(nil, jobs), bytes.Repeat(entry, jobs)...)
+	if _, err := ParseState(binary.BigEndian.AppendUint32(state, 0)); !errors.Is(err, ErrFormat) {
+		t.Errorf("a long cred_state: %v", err)
 	}
 }
 
