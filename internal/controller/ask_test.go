@@ -87,6 +87,15 @@ func TestAskFails(t *testing.T) {
 	}
 }
 
+// A caller that sets no time has one all the same.
+func TestAskHasALimit(t *testing.T) {
+	began := time.Now()
+	_, err := Ask(t.Context(), Question{Scontrol: fake(t, "exec sleep 60"), Job: 7})
+	if took := time.Since(began); !errors.Is(err, ErrLate) || took < Limit || took > Limit+5*time.Second {
+		t.Errorf("%v after %s", err, took)
+	}
+}
+
 // A child of scontrol that left its group keeps the pipe open: Ask must not
 // wait for it.
 func TestAskIsNotHeldByItsPipe(t *testing.T) {

@@ -26,6 +26,9 @@ func TestParseNode(t *testing.T) {
 		{strings.ReplaceAll(line22, "Kill task failed", "bad disk"), true, 0, false, ""},
 		{strings.ReplaceAll(line22, "Kill task failed", "Kill task failed again"), true, 0, false, ""},
 		{strings.ReplaceAll(line26, "JobId=77 ", "JobId=x "), true, 0, false, ""},
+		{strings.ReplaceAll(line26, "JobId=77 ", "JobId=77777777777 "), true, 0, false, ""},
+		{strings.ReplaceAll(line26, "batch)", "batch"), true, 0, false, ""},
+		{strings.ReplaceAll(line26, " StepId=batch", ""), true, 0, false, ""},
 		{strings.ReplaceAll(line22, "IDLE+DRAIN", "DOWN+DRAIN"), true, 0, true, "DOWN"},
 		{strings.ReplaceAll(line22, "IDLE+DRAIN", "IDLE+DRAIN+MAINTENANCE"), true, 0, true, "MAINTENANCE"},
 		{strings.ReplaceAll(line22, "IDLE+DRAIN", "IDLE+DRAIN*"), true, 0, true, "NOT_RESPONDING"},
@@ -42,7 +45,7 @@ func TestParseNode(t *testing.T) {
 			t.Errorf("%q: %+v, job %d %v, hindrance %q", test.text, n, job, ok, n.Hindrance())
 		}
 	}
-	for _, bad := range []string{"", "NodeName=n2 State=IDLE x", "NodeName=n1 x", line22 + line22, "NodeName=n1 State=IDLE State=DRAIN x", "NodeName=n1 State=IDLE Reason=x"} {
+	for _, bad := range []string{"", "NodeName=n2 State=IDLE x", "NodeName=n1 x", line22 + line22, "NodeName=n1 State=IDLE State=DRAIN x", "NodeName=n1 State=IDLE Reason=x", "NodeName=n1 State=IDLE Reason=x [root@1", "NodeName=n1 State=IDLE Reason=x [root]"} {
 		if n, err := ParseNode(bad, "n1"); !errors.Is(err, ErrFormat) {
 			t.Errorf("%q: %+v, %v", bad, n, err)
 		}

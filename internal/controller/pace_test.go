@@ -63,6 +63,20 @@ func TestPauseHasAnEnd(t *testing.T) {
 	}
 }
 
+// Several questions may be out at a time: the answer to one does not cut the
+// pause short that another one earned.
+func TestAPauseIsNotCutShort(t *testing.T) {
+	var pace Pace
+	now := time.Unix(1795000000, 0)
+	pace.Asked(now)
+	for _, good := range []bool{false, false, false, true, false} {
+		pace.Answered(now, time.Millisecond, good)
+	}
+	if wait := pace.Wait(now); wait != 8*time.Second {
+		t.Errorf("%s, want 8s", wait)
+	}
+}
+
 func TestDelay(t *testing.T) {
 	tests := []struct {
 		nodes int

@@ -57,7 +57,7 @@ func full() *forensics.Record {
 	r.Processes[0].Thread, r.Processes[0].Cause, r.Processes[0].File = 4712, "nfs", "/scratch/x"
 	r.Causes = []forensics.Cause{{
 		Code: "fuse", Text: "1 process waits", Count: 1, Function: "request_wait_answer", Call: "read", While: "exit", Type: "fuse.sshfs",
-		Source: "far:", Mount: "/far", File: "/far/x", Since: time.Second, Daemons: []forensics.Party{{PID: 3, Comm: "sshfs"}}, Abort: "aborted",
+		Source: "far:", Mount: "/far", File: "/far/x", Since: time.Second, Daemons: []forensics.Party{{PID: 3, Comm: "sshfs", UID: 1000}}, Abort: "aborted",
 	}}
 	r.Locks[0].Release = "released"
 	r.Processes[0].Would = []string{"epilog: SIGTERM"}
@@ -70,8 +70,11 @@ func full() *forensics.Record {
 		Text: "job 77 has finished its work", Kind: "threads", PID: 4711, Python: "3.11.2", Pace: "asleep", Quiet: time.Hour,
 		Apart: time.Minute, Waits: []string{"thread"}, Grounds: []string{"proof"}, Others: 1, Action: "reported", Told: true,
 	}
-	r.Locks[0].HeldBy = []forensics.Party{{PID: 1, Comm: "a"}}
-	r.Locks[0].Waiters = []forensics.Party{{PID: 2, Comm: "b"}}
+	r.Locks[0].HeldBy = []forensics.Party{{PID: 1, Comm: "a", UID: 1}}
+	r.Locks[0].Waiters = []forensics.Party{{PID: 2, Comm: "b", UID: 1}}
+	r.Locks[0].Start, r.Processes[0].Spared = 1, "older"
+	r.Counts = forensics.Counts{Exited: 1, Terminated: 1, Killed: 1, Unkillable: 1, Left: 1, Spared: 1, Locks: 2, LocksFreed: 1}
+	r.Groups = []forensics.Group{{Path: "/job_77", Removed: 2, Gone: true}}
 	return r
 }
 
@@ -152,6 +155,25 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing(t, "", want, have)
+	filled(t, "", have)
+}
+
+// filled reports what is empty although full has something there: it was not
+// written. Of a list the first entry is looked at.
+func filled(t *testing.T, path string, value any) {
+	t.Helper()
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			filled(t, path+"."+key, inner)
+		}
+	case []any:
+		filled(t, path, v[0])
+	default:
+		if v == nil || reflect.ValueOf(v).IsZero() {
+			t.Errorf("%s is empty", path)
+		}
+	}
 }
 
 // missing reports what want has and have has not.
@@ -176,6 +198,16 @@ func missing(t *testing.T, path string, want, have any) {
 		if !reflect.DeepEqual(want, have) {
 			t.Errorf("%s: %v was written, %v was read", path, want, have)
 		}
+	}
+}
+
+// What is said of a job that hangs is made of what its program calls itself.
+func TestALongSentenceIsCut(t *testing.T) {
+	r := full()
+	r.Hang.Text = strings.Repeat("x\n", 10_000)
+	var got report.Record
+	if err := json.Unmarshal(encode(t, r), &got); err != nil || got.Hang == nil || len(got.Hang.Text) > 2048 || strings.Contains(got.Hang.Text, "\n") {
+		t.Errorf("%+v, %v", got.Hang, err)
 	}
 }
 

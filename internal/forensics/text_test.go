@@ -71,6 +71,14 @@ func TestSummary(t *testing.T) {
 			Record{Hook: "epilog", Verdict: NoIdentity, Warnings: []string{"SLURM_JOB_ID is\nmissing"}},
 			`lastcall epilog: no-identity, 0s; SLURM_JOB_ID is\x0amissing`,
 		},
+		{
+			Record{Hook: "watch", Job: 7, Verdict: Finished, Hang: &Hang{Action: "reported", Text: "it\nhangs"}},
+			`lastcall watch: job 7: finished-but-alive: reported: it\x0ahangs, 0s`,
+		},
+		{
+			Record{Hook: "unkillable", Job: 7, Verdict: Unkillable, Causes: []Cause{{Text: "a\n", Abort: "b\n"}, {Text: "c"}, {Text: "d"}, {Text: "e"}, {Text: "f"}}},
+			`lastcall unkillable: job 7: unkillable; a\x0a; b\x0a; c; d; 2 more causes, 0s`,
+		},
 	}
 	for _, test := range tests {
 		if got := test.record.Summary(); got != test.want {
@@ -99,6 +107,26 @@ func TestUserLines(t *testing.T) {
 	quiet := Record{Counts: Counts{Spared: 3, Exited: 1}, Processes: r.Processes}
 	if lines := quiet.UserLines(); lines != nil {
 		t.Errorf("nothing was ended, and the user reads %q", lines)
+	}
+}
+
+// The hooks of several jobs may be the first on a node at the same time.
+func TestTheFirstRecordsMakeTheFolderTogether(t *testing.T) {
+	for range 50 {
+		path := t.TempDir() + "/lastcall/log"
+		start, done := make(chan struct{}), make(chan error)
+		for range 8 {
+			go func() {
+				<-start
+				done <- (&Record{}).Append(path)
+			}()
+		}
+		close(start)
+		for range 8 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

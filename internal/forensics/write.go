@@ -21,7 +21,7 @@ func (r *Record) Append(path string) error {
 	const mode = 0o640
 	err = linux.Append(path, line, mode)
 	if slash := strings.LastIndexByte(path, '/'); linux.Gone(err) && slash > 0 {
-		if err := syscall.Mkdir(path[:slash], 0o750); err != nil {
+		if err := syscall.Mkdir(path[:slash], 0o750); err != nil && err != syscall.EEXIST {
 			return fmt.Errorf("mkdir %s: %w", path[:slash], err)
 		}
 		err = linux.Append(path, line, mode)

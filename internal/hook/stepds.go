@@ -39,7 +39,7 @@ func (r *run) stepds(job uint32) (stepds, error) {
 		if !r.isStepd(stat, job, buffer) {
 			return true
 		}
-		socket := spool.SocketOf(r.fs, pid)
+		socket := spool.SocketOf(r.fs, pid, job)
 		sockets[stat.Key()] = socket
 		if own == "" || pid == os.Getppid() {
 			own = socket

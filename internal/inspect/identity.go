@@ -143,7 +143,7 @@ func (s *search) visitStepd(stat proc.Stat, place cgroup.Place) {
 	if !ok || title.Job != s.id {
 		return
 	}
-	node := spool.NodeOf(spool.SocketOf(s.fs, stat.PID), s.id)
+	node := spool.NodeOf(spool.SocketOf(s.fs, stat.PID, s.id), s.id)
 	if node == "" {
 		node = place.Node
 	}

@@ -30,6 +30,9 @@ func TestEachText(t *testing.T) {
 	}); err != nil || len(want) > 0 {
 		t.Errorf("%v, not seen: %v", err, want)
 	}
+	if len(buffer) > 2*256 {
+		t.Errorf("the buffer grew to %d bytes", len(buffer))
+	}
 	if err := EachText(dir+"/none", make([]byte, 512), &buffer, 256, nil); !Gone(err) {
 		t.Error(err)
 	}

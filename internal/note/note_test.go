@@ -2,6 +2,7 @@ package note
 
 import (
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -41,6 +42,21 @@ func TestANoteIsForItsUserAlone(t *testing.T) {
 	info, err := os.Stat(path(folder, "n1", 7))
 	if err != nil || info.Mode().Perm() != 0o400 || info.Sys().(*syscall.Stat_t).Uid != 65534 {
 		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// The service may run with any umask, and say too much.
+func TestANoteCanBeReadAndIsShort(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	folder := t.TempDir() + "/notes"
+	if err := Leave(folder, "n1", 7, uint32(os.Getuid()), strings.Repeat("x", 2*most)); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the folder: %v, %v", info, err)
+	}
+	if info, err := os.Stat(path(folder, "n1", 7)); err != nil || info.Size() != most {
+		t.Errorf("the note: %v, %v", info, err)
 	}
 }
 

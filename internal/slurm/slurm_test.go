@@ -56,6 +56,37 @@ func TestNonsenseIsNoIdentity(t *testing.T) {
 	}
 }
 
+func TestStepFromEnvironment(t *testing.T) {
+	job := Job{ID: 77, Restarts: -1}
+	run := job
+	run.SLUID = "s50DM84J1GD700"
+	for environment, want := range map[string]struct {
+		job  Job
+		step string
+	}{
+		"SLURM_JOB_ID=77 SLURM_STEP_ID=4294967291":                             {job, "batch"},
+		"SLURM_JOBID=77 SLURM_STEPID=3":                                        {job, "3"},
+		"SLURM_JOB_ID=77 SLURM_STEP_ID=0 SLURM_JOB_SLUID=s50DM84J1GD700 A=../": {run, "0"},
+	} {
+		got, step, err := StepFromEnvironment(strings.Fields(environment))
+		if got != want.job || step != want.step || err != nil {
+			t.Errorf("%s: %+v, %s, %v", environment, got, step, err)
+		}
+	}
+	for environment, want := range map[string]string{
+		"SLURM_STEP_ID=3":                                     "SLURM_JOB_ID is missing",
+		"SLURM_JOB_ID=0 SLURM_STEP_ID=3":                      `SLURM_JOB_ID="0": expected the number of a job`,
+		"SLURM_JOB_ID=77":                                     `SLURM_STEP_ID="": expected the number of a step`,
+		"SLURM_JOB_ID=77 SLURM_STEP_ID=../3":                  `SLURM_STEP_ID="../3": expected the number of a step`,
+		"SLURM_JOB_ID=77 SLURM_STEP_ID=3 SLURM_STEPID=4":      `SLURM_STEPID="4": expected the value of SLURM_STEP_ID`,
+		"SLURM_JOB_ID=77 SLURM_STEP_ID=3 SLURM_JOB_SLUID=../": `SLURM_JOB_SLUID="../": expected an s and 13 characters`,
+	} {
+		if _, _, err := StepFromEnvironment(strings.Fields(environment)); !errors.Is(err, ErrIdentity) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", environment, err, want)
+		}
+	}
+}
+
 func FuzzFromEnvironment(f *testing.F) {
 	f.Add("SLURM_JOB_ID=77\nSLURM_JOB_UID=1000\nSLURMD_NODENAME=n1")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -100,7 +131,7 @@ func TestParseMark(t *testing.T) {
 			"SLURM_SCRIPT_CONTEXT=epilog_task LASTCALL_WATCH=off SLURM_JOB_NUM_NODES=12",
 			with(func(m *Mark) { m.Script, m.WatchOff, m.Nodes = "epilog_task", true, 12 }),
 		},
-		{"LASTCALL_WATCH=of LASTCALL_WATCHES=off", none},
+		{"LASTCALL_WATCH=of LASTCALL_WATCHES=off SLURM_JOB_NUM_NODES=1048576", none},
 		{
 			"SLURM_CLUSTER_NAME=a SLURMD_NODENAME=b SLURM_JOB_SLUID=c SLURM_RESTART_COUNT=2 SLURM_STEP_LAUNCHER_PORT=5",
 			with(func(m *Mark) { m.Cluster, m.Node, m.SLUID, m.Restarts, m.Launcher = "a", "b", "c", 2, "5" }),

@@ -25,6 +25,7 @@ func TestParseTask(t *testing.T) {
 		"no rank":                    {environ(pid, ranks), Task{}, false},
 		"no pid":                     {environ(rank, ranks), Task{}, false},
 		"pid 0":                      {environ(rank, "SLURM_TASK_PID=0", ranks), Task{}, false},
+		"a pid that is none":         {environ(rank, "SLURM_TASK_PID=2147483648", ranks), Task{}, false},
 		"no ranks":                   {environ(rank, pid), Task{}, false},
 		"ranks without it":           {environ(rank, pid, "SLURM_GTIDS=0,1"), Task{}, false},
 		"a rank twice":               {environ(rank, pid, "SLURM_GTIDS=2,2"), Task{}, false},

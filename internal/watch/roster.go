@@ -182,7 +182,7 @@ func (r *roster) meetStepd(p *person) {
 		return
 	}
 	p.title, p.isStepd = title, true
-	p.socket = spool.SocketOf(r.fs, p.stat.PID)
+	p.socket = spool.SocketOf(r.fs, p.stat.PID, title.Job)
 }
 
 // findAbove returns the living slurmstepd a process descends from, nil for none.

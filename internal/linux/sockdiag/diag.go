@@ -21,7 +21,11 @@ type Conn struct {
 
 // Open opens a Conn in the network namespace that the link at path names
 // (/proc/PID/ns/net, setns(2)), or in the caller's own if path is empty. No
-// answer of the kernel is waited for longer than patience.
+// answer of the kernel is waited for longer than patience. But a question may
+// hang while it is put: before Linux 6.9 the kernel takes one at a time, on the
+// whole node, and somebody's may be waiting for the lock of a socket
+// (net/core/sock_diag.c, sock_diag_mutex). So ask in a goroutine that can be
+// left behind.
 func Open(path string, patience time.Duration) (*Conn, error) {
 	fd := -1
 	err := inNamespace(path, func() (err error) {

@@ -5,6 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -76,6 +79,67 @@ func TestTCP(t *testing.T) {
 		server.Close()
 		if _, _, err := conn.TCPBytes(one); err != nil && err != syscall.ENOENT {
 			t.Errorf("of a closed one: %v", err)
+		}
+	}
+}
+
+// A socket of IPv6 that speaks IPv4 has the address its other end knows.
+func TestIPv4OverIPv6(t *testing.T) {
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	client, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if one := find(t, openIn(t, ""), FamilyIPv6, ProtocolTCP, server.LocalAddr()); one.State != Established || one.Inode != inode(t, server) {
+		t.Errorf("%+v", one)
+	}
+}
+
+// A thread that was in another network namespace is back, or gone.
+func TestNamespace(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root enters another namespace")
+	}
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	stranger := exec.Command("sleep", "60")
+	stranger.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stranger.Process.Kill(); _ = stranger.Wait() }()
+	there := openIn(t, "/proc/"+strconv.Itoa(stranger.Process.Pid)+"/ns/net")
+	if one := find(t, there, FamilyIPv4, ProtocolTCP, listener.Addr()); one.Inode != 0 {
+		t.Errorf("a socket of this namespace is in the other: %+v", one)
+	}
+	if one := find(t, openIn(t, ""), FamilyIPv4, ProtocolTCP, listener.Addr()); one.State != Listening {
+		t.Errorf("at home: %+v", one)
+	}
+	home, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	threads, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil || len(threads) == 0 {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		if where, err := os.Readlink(thread); err == nil && where != home {
+			t.Errorf("%s leads to %s, not to %s", thread, where, home)
 		}
 	}
 }
@@ -168,11 +232,21 @@ func TestMPTCP(t *testing.T) {
 	if err := syscall.Listen(fd, 1); err != nil {
 		t.Fatal(err)
 	}
-	found := false
+	plain, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, ProtocolTCP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := os.NewFile(uintptr(plain), "tcp")
+	defer other.Close()
+	if err := syscall.Listen(plain, 1); err != nil {
+		t.Fatal(err)
+	}
+	found, mixed := false, false
 	if err := openIn(t, "").EachInet(FamilyIPv4, ProtocolMPTCP, func(s Inet) {
 		found = found || s.Inode == inode(t, file) && s.State == Listening
-	}); err != nil || !found {
-		t.Errorf("found %v, %v", found, err)
+		mixed = mixed || s.Inode == inode(t, other)
+	}); err != nil || !found || mixed {
+		t.Errorf("found %v, and one of TCP %v, %v", found, mixed, err)
 	}
 }
 

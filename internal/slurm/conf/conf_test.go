@@ -48,6 +48,7 @@ func TestRead(t *testing.T) {
 		},
 		{"comments", files{"/etc/slurm/slurm.conf": "# KillWait=1\nKillWait=2#3\nSlurmdSpoolDir=/a\\#b # c\n"}, with(func(c *Conf) { c.KillWait, c.SpoolDir = 2*time.Second, "/a#b" })},
 		{"continued lines", files{"/etc/slurm/slurm.conf": "KillWait\\\n = \\  \n7\n"}, with(func(c *Conf) { c.KillWait = 7 * time.Second })},
+		{"a backslash at the end that is escaped", files{"/etc/slurm/slurm.conf": "SlurmdSpoolDir=/a\\\\\nKillWait=7\n"}, with(func(c *Conf) { c.SpoolDir, c.KillWait = `/a\`, 7*time.Second })},
 		{"quotes", files{"/etc/slurm/slurm.conf": "SlurmdSpoolDir=\"/a b\"\nClusterName=\"x\"y\n"}, with(func(c *Conf) { c.SpoolDir, c.Cluster = "/a b", `"x"y` })},
 		{"the last one counts", files{"/etc/slurm/slurm.conf": "KillWait=1\nKillWait=2\n"}, with(func(c *Conf) { c.KillWait = 2 * time.Second })},
 		{"no pair", files{"/etc/slurm/slurm.conf": "KillWait\n=3\nwhat is this\n"}, defaults},
@@ -113,6 +114,7 @@ func TestHosts(t *testing.T) {
 		{"n1]", "!"},
 		{"n[]", "!"},
 		{"n[3-1]", "!"},
+		{"n[2-1]", "!"},
 		{"n[a-b]", "!"},
 		{"n[1-99999999]", "!"},
 		{"n[1-300]m[1-300]", "!"},
@@ -139,6 +141,7 @@ func TestNodesOn(t *testing.T) {
 	bad := "NodeName=e[1-3] NodeHostname=bad[1-2]\n"
 	tests := []struct{ text, host, want string }{
 		{text, "a2", "a2"},
+		{text, "h1", "b1"},
 		{text, "h2", "b2"},
 		{text, "b2", ""},
 		{text, "shared", "c1 c2 d1"},

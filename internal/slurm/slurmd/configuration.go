@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"lastcall/internal/linux"
@@ -25,7 +26,7 @@ type process struct {
 }
 
 func (h Host) process(key proc.Key) (process, error) {
-	return within(Patience, func() (process, error) {
+	return within(fmt.Sprint(h.Proc, key), Patience, func() (process, error) {
 		line, err := h.Proc.CommandLine(key.PID, make([]byte, 16<<10))
 		if err != nil {
 			return process{}, err
@@ -110,7 +111,7 @@ func (h Host) configuration(p process) (string, *conf.Conf, error) {
 var errNoConf = errors.New("the configuration of this slurmd cannot be found")
 
 func (h Host) file(path string) ([]byte, error) {
-	text, err := within(Patience, func() ([]byte, error) {
+	text, err := within(h.Root+path, Patience, func() ([]byte, error) {
 		return linux.ReadAll(h.Root+path, nil, mostConf)
 	})
 	switch {
@@ -122,17 +123,28 @@ func (h Host) file(path string) ([]byte, error) {
 	return text, err
 }
 
+// hanging holds the names of what within left behind and still waits for, and
+// of what it waits for just now.
+var hanging sync.Map
+
 // within waits for work no longer than limit. Work that hangs in the kernel
 // is left behind with its thread: nothing can end it from here, and only a
-// dead file system makes it happen.
-func within[T any](limit time.Duration, work func() (T, error)) (T, error) {
+// dead file system makes it happen. Find is called for as long as a service
+// lives, and threads are few: so there is one for each name, and while it hangs
+// the answer is ErrLate at once. It is for one goroutine.
+func within[T any](name string, limit time.Duration, work func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
+	var none T
+	if _, hangs := hanging.LoadOrStore(name, true); hangs {
+		return none, fmt.Errorf("a read begun earlier: %w", ErrLate)
+	}
 	done := make(chan result, 1)
 	go func() {
 		value, err := work()
+		hanging.Delete(name)
 		done <- result{value, err}
 	}()
 	timer := time.NewTimer(limit)
@@ -141,7 +153,6 @@ func within[T any](limit time.Duration, work func() (T, error)) (T, error) {
 	case r := <-done:
 		return r.value, r.err
 	case <-timer.C:
-		var none T
 		return none, fmt.Errorf("after %s: %w", limit, ErrLate)
 	}
 }

@@ -59,6 +59,11 @@ func (h Host) isSlurmd(pid int) (proc.Stat, bool) {
 	if err != nil || !isProgram(executable) {
 		return proc.Stat{}, false
 	}
+	// A set-user-ID program of root's, started by a user under another name.
+	status, err := h.Proc.Status(pid, make([]byte, 8<<10))
+	if err != nil || status.UID != 0 {
+		return proc.Stat{}, false
+	}
 	stat, err := h.Proc.Stat(pid, make([]byte, 1024))
 	return stat, err == nil && !stat.Zombie()
 }
@@ -133,7 +138,7 @@ func (h Host) node(o options, c *conf.Conf) (string, error) {
 func (h Host) scontrol(executable string) string {
 	prefix := filepath.Dir(filepath.Dir(strings.TrimSuffix(executable, " (deleted)")))
 	for _, path := range []string{filepath.Join(prefix, "bin/scontrol"), "/usr/bin/scontrol", "/usr/local/bin/scontrol", "/opt/slurm/bin/scontrol"} {
-		safe, err := within(Patience, func() (bool, error) { return linux.OnlyRootWrites(h.Root + path) })
+		safe, err := within(h.Root+path, Patience, func() (bool, error) { return linux.OnlyRootWrites(h.Root + path) })
 		if err == nil && safe {
 			return path
 		}

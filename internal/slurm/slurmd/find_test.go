@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -53,6 +54,7 @@ func (h host) process(pid, parent int, executable, arguments, environ string) {
 	folder := fmt.Sprintf("/proc/%d", pid)
 	stat := fmt.Sprintf("%d (x) S %d 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 %d 0 0\n", pid, parent, 100*pid)
 	h.file(folder+"/stat", stat, 0o444)
+	h.file(folder+"/status", "Name:\tx\nUid:\t0\t0\t0\t0\n", 0o444)
 	h.file(folder+"/cmdline", strings.ReplaceAll(arguments, " ", "\x00")+"\x00", 0o444)
 	h.file(folder+"/environ", strings.ReplaceAll(environ, " ", "\x00")+"\x00", 0o400)
 	for link, target := range map[string]string{"exe": executable, "cwd": "/start"} {
@@ -77,6 +79,10 @@ func TestFind(t *testing.T) {
 	if err := os.Chown(h.Root+"/proc/14", 1000, 1000); err != nil {
 		t.Fatal(err)
 	}
+	h.process(15, 1, "/tmp/slurmd", "slurmd -N eve", "") // a link to a set-user-ID program of root's
+	h.file("/proc/15/status", "Name:\tx\nUid:\t1000\t0\t0\t0\n", 0o444)
+	h.process(16, 1, "/usr/sbin/slurmd", "slurmd -N ended", "")
+	h.file("/proc/16/stat", "16 (x) Z 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 1600 0 0\n", 0o444)
 	found, wrong := h.Find()
 	want := []Instance{{
 		Key: proc.Key{PID: 10, Start: 1000}, Node: "n2", Cluster: "alps", Conf: "/etc/slurm/slurm.conf", SpoolDir: "/spool/n2-host",
@@ -174,6 +180,21 @@ func TestOneBadSlurmd(t *testing.T) {
 	}
 }
 
+// A file that is not there is told of as long as the slurmd is, and one that is
+// too long is not read in part.
+func TestHalfAConfiguration(t *testing.T) {
+	h := newHost(t, "host")
+	h.file("/include.conf", small+"Include nothing.conf\n", 0o644)
+	h.file("/long.conf", small+strings.Repeat("#\n", mostConf/2), 0o644)
+	h.process(9, 1, "/usr/sbin/slurmd", "slurmd -f /include.conf", "")
+	h.process(10, 1, "/usr/sbin/slurmd", "slurmd -f /long.conf", "")
+	found, wrong := h.Find()
+	if len(found) != 0 || len(wrong) != 2 || !strings.Contains(wrong[0].Error(), "nothing.conf") ||
+		!errors.Is(wrong[1], conf.ErrConf) || !strings.Contains(wrong[1].Error(), "/long.conf: more than") {
+		t.Errorf("%+v %v", found, wrong)
+	}
+}
+
 // A scontrol that others can change is not run.
 func TestScontrol(t *testing.T) {
 	tests := []struct {
@@ -227,5 +248,37 @@ func TestDeadFileSystem(t *testing.T) {
 	}
 	if took := time.Since(began); took < Patience || took > 3*Patience {
 		t.Errorf("took %s", took)
+	}
+}
+
+// The service looks twice a minute, and may have few threads: a read that
+// hangs is not begun again, and not waited for again, while it hangs.
+func TestADeadFileSystemHoldsOneThread(t *testing.T) {
+	name := t.TempDir()
+	answer := make(chan int)
+	var begun atomic.Int32
+	for range 20 {
+		if _, err := within(name, 20*time.Millisecond, func() (int, error) {
+			begun.Add(1)
+			return <-answer, nil
+		}); !errors.Is(err, ErrLate) {
+			t.Fatalf("%v, want %v", err, ErrLate)
+		}
+	}
+	if n := begun.Load(); n != 1 {
+		t.Fatalf("%d reads were begun, want 1", n)
+	}
+	prompt := func(name string) error {
+		_, err := within(name, time.Minute, func() (int, error) { return 0, nil })
+		return err
+	}
+	if err := prompt(name + "/other"); err != nil {
+		t.Errorf("another file: %v", err)
+	}
+	answer <- 0
+	for until := time.Now().Add(10 * time.Second); prompt(name) != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("it answers again, and is not read")
+		}
 	}
 }

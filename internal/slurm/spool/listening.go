@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -58,28 +57,24 @@ func (l Listeners) serve(dir, name string) bool {
 	return false
 }
 
-// ParseListeners reads /proc/net/unix: a line of headings, then for each
-// socket address, count, protocol, flags, type, state and inode, and the path
-// if it has one. Flag 0x10000 is __SO_ACCEPTCON, "listens"
-// (include/linux/net.h). A path may hold blanks and, since the kernel does not
-// escape them, line ends; the second half of such a path is no line of seven
-// fields or claims no more than that a socket is alive.
+// ParseListeners reads /proc/net/unix. A path may hold line ends, since the
+// kernel does not escape them; the second half of such a path is no line, or
+// claims no more than that a socket is alive.
 func ParseListeners(text []byte) Listeners {
 	listeners := Listeners{}
-	for line := range bytes.Lines(text) {
-		fields := bytes.SplitN(bytes.TrimRight(line, "\n"), []byte(" "), 2)
-		if len(fields) != 2 || !bytes.HasSuffix(fields[0], []byte(":")) {
-			continue
-		}
-		var values [6][]byte
-		rest := fields[1]
-		for i := range values {
-			rest = bytes.TrimLeft(rest, " ")
-			values[i], rest, _ = bytes.Cut(rest, []byte(" "))
-		}
-		if len(rest) > 0 && rest[0] == '/' && string(values[2]) == "00010000" {
-			listeners[string(rest)] = true
+	eachListener(text, func(_, path string) { listeners[path] = true })
+	return listeners
+}
+
+// eachListener goes through /proc/net/unix: a line of headings, then for each
+// socket address, count, protocol, flags, type, state and inode, and the path,
+// which may hold blanks, if it has one. Flag 0x10000 is __SO_ACCEPTCON,
+// "listens" (include/linux/net.h; net/unix/af_unix.c, unix_seq_show).
+func eachListener(text []byte, use func(inode, path string)) {
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) > 7 && fields[3] == "00010000" && fields[7][0] == '/' {
+			use(fields[6], strings.TrimSuffix(line[strings.IndexByte(line, '/'):], "\n"))
 		}
 	}
-	return listeners
 }

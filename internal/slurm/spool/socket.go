@@ -8,11 +8,11 @@ import (
 	"lastcall/internal/proc"
 )
 
-// SocketOf returns the path of the socket a slurmstepd listens at, "" if it
-// has none yet: the inode is in a link of its descriptors, the path in
-// net/unix. A host may run several slurmd with the same job, and only the
-// socket tells them apart.
-func SocketOf(fs proc.FS, pid int) string {
+// SocketOf returns the path of the socket at which a slurmstepd serves a step
+// of the job, "" if it has none yet, or if that cannot be told: the inode is in
+// a link of its descriptors, the path in net/unix. A host may run several slurmd
+// with the same job, and only the socket tells them apart.
+func SocketOf(fs proc.FS, pid int, job uint32) string {
 	inodes := map[string]bool{}
 	folder := fs.Path(pid, "fd")
 	_ = linux.EachName(folder, make([]byte, 2048), func(name []byte) bool {
@@ -23,26 +23,27 @@ func SocketOf(fs proc.FS, pid int) string {
 		return true
 	})
 	text, err := linux.ReadAll(fs.Path(pid, "net/unix"), nil, mostSockets)
-	if err != nil {
+	if err != nil || len(text) >= mostSockets {
 		return ""
 	}
-	return listening(text, inodes)
+	return listening(text, inodes, job)
 }
 
-// listening finds a path among the lines of /proc/net/unix (proc(5)): Num
-// RefCount Protocol Flags Type St Inode Path. Flags has __SO_ACCEPTCON, 0x10000,
-// for a socket that listens (net/unix/af_unix.c, unix_seq_show).
-func listening(text []byte, inodes map[string]bool) string {
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) < 8 || !inodes[fields[6]] || !strings.HasPrefix(fields[7], "/") {
-			continue
+// listening finds the path of a step's socket. A slurmstepd may listen at others
+// too, for PMIx. Two such paths are one too many: users can put lines into the
+// list (see ParseListeners).
+func listening(text []byte, inodes map[string]bool, job uint32) string {
+	found, more := "", false
+	eachListener(text, func(inode, path string) {
+		if inodes[inode] && NodeOf(path, job) != "" {
+			more = more || found != "" && found != path
+			found = path
 		}
-		if flags, err := strconv.ParseUint(fields[3], 16, 32); err == nil && flags&0x10000 != 0 {
-			return fields[7]
-		}
+	})
+	if more {
+		return ""
 	}
-	return ""
+	return found
 }
 
 // NodeOf returns the node in the path of a step's socket, NODE_JOB.STEP, "" if
