@@ -1,12 +1,15 @@
 package python
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -263,4 +266,55 @@ func BenchmarkRead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkTarget reports how much slower a program runs its own loop while it
+// is read a hundred times a second: target-ratio, 1 for not at all.
+func BenchmarkTarget(b *testing.B) {
+	command := exec.Command(pythons.Found(b)[0], "-c", `import time
+while True:
+    began = time.perf_counter()
+    for n in range(200000): pass
+    print(time.perf_counter() - began, flush=True)`)
+	out, err := command.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = command.Process.Kill(); _ = command.Wait() }()
+	lines := bufio.NewScanner(out)
+	median := func() float64 {
+		var took []float64
+		for len(took) < 100 && lines.Scan() {
+			one, err := strconv.ParseFloat(lines.Text(), 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			took = append(took, one)
+		}
+		slices.Sort(took)
+		return took[len(took)/2]
+	}
+	var alone, watched float64
+	for b.Loop() {
+		alone += median()
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for tick := time.NewTicker(10 * time.Millisecond); ; {
+				select {
+				case <-stop:
+					return
+				case <-tick.C:
+					_, _ = Read(proc.Default, command.Process.Pid, soon())
+				}
+			}
+		}()
+		watched += median()
+		close(stop)
+		<-stopped
+	}
+	b.ReportMetric(watched/alone, "target-ratio")
 }
