@@ -107,6 +107,13 @@ func TestAFileOfADeadSlurmd(t *testing.T) {
 	waitFor(t, "the end of slurmd", func() bool { return strings.Contains(fmt.Sprint(syscall.Kill(n.Key.PID, 0)), "no such") })
 	again := exec.Command("slurmd", "-D", "-N", n.Node, "-f", c.Conf())
 	again.Env = append(os.Environ(), "SLURM_CONF="+c.Conf())
+	words := &said{}
+	again.Stdout, again.Stderr = words, words
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the second slurmd said: %s\nits log: %.8000s", words, c.Log(n.Node))
+		}
+	})
 	if err := again.Start(); err != nil {
 		t.Fatal(err)
 	}

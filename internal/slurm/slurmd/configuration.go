@@ -123,29 +123,38 @@ func (h Host) file(path string) ([]byte, error) {
 	return text, err
 }
 
-// hanging holds the names of what within left behind and still waits for, and
-// of what it waits for just now.
-var hanging sync.Map
+// hanging names what within left behind and still waits for.
+var hanging = struct {
+	sync.Mutex
+	names map[string]bool
+}{names: map[string]bool{}}
 
 // within waits for work no longer than limit. Work that hangs in the kernel
 // is left behind with its thread: nothing can end it from here, and only a
 // dead file system makes it happen. Find is called for as long as a service
-// lives, and threads are few: so there is one for each name, and while it hangs
-// the answer is ErrLate at once. It is for one goroutine.
+// lives, and threads are few: so while work of a name hangs, the answer is
+// ErrLate at once.
 func within[T any](name string, limit time.Duration, work func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	var none T
-	if _, hangs := hanging.LoadOrStore(name, true); hangs {
+	hanging.Lock()
+	hangs := hanging.names[name]
+	hanging.Unlock()
+	if hangs {
 		return none, fmt.Errorf("a read begun earlier: %w", ErrLate)
 	}
-	done := make(chan result, 1)
+	done, left := make(chan result, 1), false // left is guarded by hanging
 	go func() {
 		value, err := work()
-		hanging.Delete(name)
 		done <- result{value, err}
+		hanging.Lock()
+		defer hanging.Unlock()
+		if left {
+			delete(hanging.names, name)
+		}
 	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -153,6 +162,14 @@ func within[T any](name string, limit time.Duration, work func() (T, error)) (T,
 	case r := <-done:
 		return r.value, r.err
 	case <-timer.C:
-		return none, fmt.Errorf("after %s: %w", limit, ErrLate)
 	}
+	hanging.Lock()
+	defer hanging.Unlock()
+	select {
+	case r := <-done: // in the last moment
+		return r.value, r.err
+	default:
+	}
+	hanging.names[name], left = true, true
+	return none, fmt.Errorf("after %s: %w", limit, ErrLate)
 }

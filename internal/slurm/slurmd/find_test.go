@@ -282,3 +282,28 @@ func TestADeadFileSystemHoldsOneThread(t *testing.T) {
 		}
 	}
 }
+
+// Several may read the same at a time; only what hangs is not begun again.
+func TestTheSameIsReadTwiceAtATime(t *testing.T) {
+	inside, release := make(chan bool, 2), make(chan bool)
+	answers := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := within("the same", time.Minute, func() (int, error) { inside <- true; <-release; return 1, nil })
+			answers <- err
+		}()
+	}
+	for range 2 {
+		select {
+		case <-inside:
+		case err := <-answers:
+			t.Fatalf("one of two: %v", err)
+		}
+	}
+	close(release)
+	for range 2 {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+}
