@@ -34,10 +34,17 @@ type search struct {
 	fs     proc.FS
 	id     uint32
 	buffer []byte
-	stepds map[proc.Key]string // with the node each serves, "" if that cannot be seen
-	places map[string]int64    // by node, the user by the cgroup of a process, or whose it is
-	others []aside.Subject     // processes of users in no group of the job
-	owners []uint32            // real user of each of these
+	stepds map[proc.Key]served
+	places map[string]int64 // by node, the user by the cgroup of a process, or whose it is
+	runs   map[string]int64 // by SLUID, the user of a process in a group of that name
+	others []aside.Subject  // processes of users in no group of the job
+	owners []uint32         // real user of each of these
+}
+
+// served is what a slurmstepd of the job serves, as far as that can be seen.
+type served struct {
+	node  string
+	sluid string // of the run, from Slurm 26.05 with version 2
 }
 
 // identify looks for the job's slurmstepd and its user: by the cgroups, by who
@@ -45,7 +52,7 @@ type search struct {
 // run the nodes of several clusters, whose jobs have the same numbers: node
 // tells which is meant, "" for the only one.
 func identify(fs proc.FS, id uint32, node string) (identity, error) {
-	s := search{fs: fs, id: id, buffer: make([]byte, 64<<10), stepds: map[proc.Key]string{}, places: map[string]int64{}}
+	s := search{fs: fs, id: id, buffer: make([]byte, 64<<10), stepds: map[proc.Key]served{}, places: map[string]int64{}, runs: map[string]int64{}}
 	if err := fs.EachPID(func(pid int) bool { s.visit(pid); return true }); err != nil {
 		return identity{}, err
 	}
@@ -60,11 +67,15 @@ func identify(fs proc.FS, id uint32, node string) (identity, error) {
 	}
 	who := identity{job: slurm.Job{ID: id, Node: node, Restarts: -1, UID: uint32(os.Getuid())}, stepds: map[proc.Key]bool{}}
 	for key, serves := range s.stepds {
-		if serves == "" || node == "" || serves == node {
+		if serves.node == "" || node == "" || serves.node == node {
 			who.stepds[key] = true
+			who.job.SLUID = serves.sluid
 		}
 	}
-	uid, ok := s.places[node]
+	uid, ok := s.runs[who.job.SLUID]
+	if !ok {
+		uid, ok = s.places[node]
+	}
 	if !ok {
 		uid, ok = s.places[""]
 	}
@@ -93,8 +104,8 @@ func (s *search) marked(node string) (uid int64, ok bool) {
 // nodes lists the nodes whose groups or slurmstepd name the job.
 func (s *search) nodes() []string {
 	seen := map[string]bool{}
-	for _, node := range s.stepds {
-		seen[node] = true
+	for _, serves := range s.stepds {
+		seen[serves.node] = true
 	}
 	for node := range s.places {
 		seen[node] = true
@@ -129,6 +140,8 @@ func (s *search) visit(pid int) {
 		if _, ok := s.places[place.Node]; !ok {
 			s.places[place.Node] = int64(status.UID)
 		}
+	case place.SLUID != "" && !place.Stepd && status.UID != 0:
+		s.runs[place.SLUID] = int64(status.UID)
 	case status.UID != 0:
 		s.others = append(s.others, aside.Subject{PID: pid, Stuck: stat.State == 'D'})
 		s.owners = append(s.owners, status.UID)
@@ -136,7 +149,8 @@ func (s *search) visit(pid int) {
 }
 
 // visitStepd notes a slurmstepd of the job with its node: by its socket, which
-// only root sees, or by its cgroup.
+// only root sees, or by its cgroup. That names the run too, where it does not
+// name the job.
 func (s *search) visitStepd(stat proc.Stat, place cgroup.Place) {
 	line, _ := s.fs.CommandLine(stat.PID, s.buffer[:256])
 	title, ok := slurm.ParseTitle(line)
@@ -147,5 +161,5 @@ func (s *search) visitStepd(stat proc.Stat, place cgroup.Place) {
 	if node == "" {
 		node = place.Node
 	}
-	s.stepds[stat.Key()] = node
+	s.stepds[stat.Key()] = served{node, place.SLUID}
 }

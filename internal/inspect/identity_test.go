@@ -73,3 +73,33 @@ func TestAnEnvironmentThatDoesNotAnswer(t *testing.T) {
 		}
 	}
 }
+
+// From Slurm 26.05 the groups of version 2 do not name the job: its slurmstepd
+// does, and where that is names the run.
+func TestARunByItsName(t *testing.T) {
+	dir := t.TempDir()
+	const scope = "0::/system.slice/slurmstepd.scope/"
+	for pid, one := range map[string]struct{ comm, title, uid, group string }{
+		"100": {"slurmstepd", "slurmstepd: [77.batch]", "0", scope + "sAN9M8AH0T8H00/step_batch/slurm"},
+		"101": {"task", "task", "1001", scope + "sAN9M8AH0T8H00/step_batch/user/task_0"},
+		"200": {"slurmstepd", "slurmstepd: [78.batch]", "0", scope + "sAN9M8AH0T8H01/step_batch/slurm"},
+		"201": {"task", "task", "1002", scope + "sAN9M8AH0T8H01/step_batch/user/task_0"},
+	} {
+		folder := filepath.Join(dir, pid)
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{
+			"stat":   pid + " (" + one.comm + ") S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 2 0 5 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+			"status": "Name:\tp\nUid:\t" + one.uid + "\t0\t0\t0\nThreads:\t2\n", "cgroup": one.group + "\n", "cmdline": one.title,
+		} {
+			if err := os.WriteFile(folder+"/"+name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	who, err := identify(proc.FS(dir), 78, "")
+	if err != nil || who.job.SLUID != "sAN9M8AH0T8H01" || who.job.UID != 1002 || len(who.stepds) != 1 || !who.stepds[proc.Key{PID: 200, Start: 5}] {
+		t.Errorf("%+v, %v", who, err)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lastcall/internal/controller"
+	"lastcall/internal/proc"
 	"lastcall/internal/slurm/spool"
 	"lastcall/test/cluster"
 )
@@ -105,7 +106,11 @@ func TestAFileOfADeadSlurmd(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the end of slurmd", func() bool { return strings.Contains(fmt.Sprint(syscall.Kill(n.Key.PID, 0)), "no such") })
-	again := exec.Command("slurmd", "-D", "-N", n.Node, "-f", c.Conf())
+	arguments := []string{"slurmd", "-D", "-N", n.Node, "-f", c.Conf()}
+	if c.Place.Systemd { // slurmd wants a part of the cgroup tree for itself
+		arguments = append([]string{"systemd-run", "--quiet", "--scope", "-p", "Delegate=yes"}, arguments...)
+	}
+	again := exec.Command(arguments[0], arguments[1:]...)
 	again.Env = append(os.Environ(), "SLURM_CONF="+c.Conf())
 	words := &said{}
 	again.Stdout, again.Stderr = words, words
@@ -121,7 +126,13 @@ func TestAFileOfADeadSlurmd(t *testing.T) {
 		_ = again.Process.Signal(syscall.SIGTERM)
 		_ = again.Wait()
 	})
-	waitFor(t, "the new slurmd", func() bool { n = nodes(t, c)[0]; return n.Key.PID == again.Process.Pid })
+	waitFor(t, "the new slurmd", func() bool {
+		program, _ := proc.Default.Executable(again.Process.Pid)
+		return strings.Contains(program, "slurmd")
+	})
+	if n = nodes(t, c)[0]; n.Key.PID != again.Process.Pid {
+		t.Fatalf("%+v", n)
+	}
 	// What is left of the first run is ended by hand, and slurmctld is told
 	// not to wait for this node.
 	for _, pid := range c.Processes(id) {
