@@ -23,20 +23,20 @@ func TestIdleJobs(t *testing.T) {
 		least  int // processes
 		idle   bool
 	}{
-		"a batch script":          {"sleep 100", 2, true},
-		"a pipeline":              {"sleep 100 | cat", 3, true},
-		"two tasks":               {"srun -n2 --overcommit sleep 100", 5, true},
-		"a task, output to files": {"srun -n1 -o /dev/null sleep 100", 4, true},
-		"ignoring":                {"trap '' TERM; sleep 100 & wait", 2, true},
+		"a batch script":          {"sleep 1000", 2, true},
+		"a pipeline":              {"sleep 1000 | cat", 3, true},
+		"two tasks":               {"srun -n2 --overcommit sleep 1000", 5, true},
+		"a task, output to files": {"srun -n1 -o /dev/null sleep 1000", 4, true},
+		"ignoring":                {"trap '' TERM; sleep 1000 & wait", 2, true},
 		"computing":               {"while :; do :; done", 1, false},
-		"one of two tasks works":  {"srun -n2 --overcommit sh -c '[ $SLURM_PROCID = 0 ] && while :; do :; done; sleep 100'", 5, false},
+		"one of two tasks works":  {"srun -n2 --overcommit sh -c '[ $SLURM_PROCID = 0 ] && while :; do :; done; sleep 1000'", 5, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			id, err := s.Submit(t.Context(), cluster.Job{Script: "#!/bin/sh\n" + test.script + "\n", UID: nobody})
 			if err != nil {
 				t.Fatal(err)
 			}
-			patience := cluster.Patiently(time.Minute)
+			patience := cluster.Patiently(20 * time.Second)
 			if !test.idle {
 				patience = 5 * time.Second
 			}
