@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,6 +53,8 @@ func nodes(t *testing.T, c *cluster.Cluster) []node {
 	if len(ours) != len(c.Nodes) {
 		t.Fatalf("found %+v, %v", found, wrong)
 	}
+	// They are found by their numbers, which need not be in the order of the start.
+	slices.SortFunc(ours, func(a, b node) int { return slices.Index(c.Nodes, a.Node) - slices.Index(c.Nodes, b.Node) })
 	for i, n := range ours {
 		if n.Node != c.Nodes[i] || n.SpoolDir != c.Dir+"/spool/"+n.Node || n.Cluster != c.Name || n.KillWait == 0 || n.Scontrol != "/usr/bin/scontrol" {
 			t.Errorf("%+v", n)
