@@ -62,6 +62,7 @@ const (
 	SlurmdBelowUnit    Change = "slurmd in a group below its unit"
 	SLUIDNamesCgroup   Change = "the job's group is named by SLUID, version 2"
 	SLUIDInTasks       Change = "SLURM_JOB_SLUID in a task's environment"
+	NoTimeoutForTasks  Change = "no UnkillableStepTimeout while the stuck process is the task itself of a cancelled job"
 	CgroupJobIDPaths   Change = "CgroupJobIdPaths="
 )
 
@@ -86,6 +87,7 @@ var History = []struct {
 	{Version{25, 11, 3}, SlurmdBelowUnit, "src/plugins/cgroup/v2/cgroup_v2.c, SLURMD_CGROUP"},
 	{Version{26, 5, 0}, SLUIDNamesCgroup, "src/plugins/cgroup/v2/cgroup_v2.c, cgroup_p_step_create"},
 	{Version{26, 5, 0}, SLUIDInTasks, "src/common/env.c"},
+	{Version{26, 5, 0}, NoTimeoutForTasks, "src/slurmd/slurmstepd/req.c, _handle_terminate"},
 	{Version{26, 5, 2}, CgroupJobIDPaths, "doc/man/man5/cgroup.conf.5"},
 }
 

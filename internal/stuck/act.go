@@ -14,9 +14,9 @@ import (
 const (
 	// taskTime is how long one disposable child may take.
 	taskTime = time.Second
-	// lockTime is the most that a search for locks, and the look at them
-	// afterwards, take.
-	lockTime = 500 * time.Millisecond
+	// searchTime is the most that one search among all processes takes: for
+	// locks, for who else has them, for who serves or uses a file system.
+	searchTime = 2 * time.Second
 	// releaseTime is the most that freeing the locks of a job takes.
 	releaseTime = 10 * time.Second
 	// afterAbort is how long the processes may take to end after their
@@ -36,7 +36,7 @@ type Locks struct {
 // allows.
 func (x *Examiner) Locks(list []Process, policy Policy, until time.Time) (Locks, error) {
 	keys := Keys(list)
-	held, whole, err := locks.HeldBy(x.FS, keys, soonest(until, lockTime))
+	held, whole, err := locks.HeldBy(x.FS, keys, soonest(until, searchTime))
 	result := Locks{Held: held, Whole: whole}
 	byKey := map[proc.Key]*Process{}
 	for i := range list {
@@ -47,7 +47,7 @@ func (x *Examiner) Locks(list []Process, policy Policy, until time.Time) (Locks,
 	// the lock with them; those that do not die pass it on to nobody any more.
 	seen := true
 	if slices.ContainsFunc(held, func(one locks.Held) bool { return refuses(one) == "" }) {
-		seen = locks.Everyone(x.FS, held, soonest(until, lockTime))
+		seen = locks.Everyone(x.FS, held, soonest(until, searchTime))
 	}
 	last := soonest(until, releaseTime)
 	for _, one := range held {
@@ -70,7 +70,7 @@ func (x *Examiner) Locks(list []Process, policy Policy, until time.Time) (Locks,
 
 // look finds out what became of the locks.
 func (x *Examiner) look(l *Locks, list []Process, until time.Time) {
-	fates, complete, err := locks.Look(x.FS, l.Held, Keys(list), soonest(until, lockTime))
+	fates, complete, err := locks.Look(x.FS, l.Held, Keys(list), soonest(until, searchTime))
 	l.Fates, l.Whole = fates, l.Whole && complete && err == nil
 	for i, fate := range fates {
 		if l.Release[i] == released && fate.State == locks.HeldByJob {
@@ -92,14 +92,17 @@ func (x *Examiner) free(held locks.Held, until time.Time) string {
 // it. user is the job's; job are all its processes. It returns who serves the
 // file system and what was done.
 func (x *Examiner) Abort(group Group, list []Process, user uint32, job []proc.Key, policy Policy, until time.Time) ([]Daemon, string) {
-	if group.Code != cause.FUSE || !group.Mount.IsFUSE() {
+	if group.Code != cause.FUSE {
 		return nil, ""
+	}
+	if !group.Mount.IsFUSE() {
+		return nil, leftUnknown
 	}
 	skip := map[proc.Key]bool{}
 	for _, key := range append(append([]proc.Key{}, job...), Keys(list)...) {
 		skip[key] = true
 	}
-	s, complete := x.whoServes(group.Mount, skip, soonest(until, silenceWindow))
+	s, complete := x.whoServes(group.Mount, skip, soonest(until, searchTime))
 	if why := policy.refusesAbort(group.Mount, user, s, complete); why != "" {
 		return s.daemons, why
 	}
@@ -112,7 +115,7 @@ func (x *Examiner) Abort(group Group, list []Process, user uint32, job []proc.Ke
 	}
 	time.Sleep(silenceWindow)
 	if x.Gone(members) == len(members) {
-		return s.daemons, "left alone: its daemon has answered"
+		return s.daemons, leftAnswered
 	}
 	if !x.silent(s.daemons) {
 		return s.daemons, leftWorks

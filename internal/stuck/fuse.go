@@ -150,13 +150,25 @@ const (
 	leftByConfig  = "left alone: [on_unkillable] abort_fuse is false"
 	leftNoUser    = "left alone: it is not the job's user who mounted it"
 	leftUsed      = "left alone: a process outside the job uses it"
+	leftUnknown   = "left alone: it could not be told in time which file system it is"
 	leftUnseen    = "left alone: there was no time to look who uses it"
 	leftUncertain = "left alone: it cannot be told which process serves it"
 	leftNoTime    = "left alone: there was no time to see whether its daemon is at work"
 	leftWorks     = "left alone: its daemon is at work"
+	leftAnswered  = "left alone: its daemon has answered"
 	leftObserve   = "would be aborted"
 	silenceWindow = time.Second
 )
+
+// MayChange says whether a connection was left alone for a reason that may be
+// over some seconds later. done is what became of it, as in the record.
+func MayChange(done string) bool {
+	switch done {
+	case leftUnknown, leftUsed, leftUnseen, leftNoTime, leftWorks:
+		return true
+	}
+	return false
+}
 
 // refusesAbort says why a connection must not be aborted as far as can be told
 // without waiting, "" if nothing speaks against it. It is a pure function.

@@ -127,7 +127,7 @@ func Served(one *forensics.Cause, daemons []Daemon, done string) {
 	if one.Code != string(cause.FUSE) {
 		return
 	}
-	if len(daemons) == 0 && done != "" {
+	if len(daemons) == 0 && done != "" && done != leftUnknown {
 		one.Text += " (no process with its descriptor was found)"
 	}
 	for _, daemon := range daemons {

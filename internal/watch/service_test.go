@@ -2,6 +2,7 @@ package watch
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,45 @@ func TestHeldSinceTheyWereSeen(t *testing.T) {
 	s.wasTreated(j, list, list, nil, forensics.Record{}, first, false, false)
 	if h := n.held[77]; h == nil || !h.since.Equal(first) || len(h.keys) != 1 || j.dying.treating {
 		t.Errorf("%+v", h)
+	}
+}
+
+// Whose FUSE connection could not be aborted just now is tried again, and what
+// is written down already is not written again.
+func TestAnAbortIsTriedAgain(t *testing.T) {
+	s := &Service{Config: config.Default(), Log: func(string) {}}
+	s.Config.LogPath = t.TempDir() + "/log"
+	lines := func() int {
+		text, _ := os.ReadFile(s.Config.LogPath)
+		return strings.Count(string(text), "\n")
+	}
+	n := &node{jobs: map[uint32]*job{}, held: map[uint32]*held{}}
+	j := newJob(n, 77, time.Now())
+	j.dying.treated = map[proc.Key]bool{}
+	list := []stuck.Process{{Key: proc.Key{PID: 10, Start: 1}}}
+	left := func(why string) forensics.Record {
+		return forensics.Record{Causes: []forensics.Cause{{Code: "fuse", Abort: why}}}
+	}
+	for _, step := range []struct {
+		name  string
+		abort string
+		left  []stuck.Process
+		again bool
+		lines int
+	}{
+		{"its daemon works", "left alone: its daemon is at work", list, true, 1},
+		{"it still works", "left alone: its daemon is at work", list, true, 1},
+		{"it is silent", "aborted: 1 of 1 processes are gone now", nil, false, 2},
+	} {
+		s.wasTreated(j, list, step.left, nil, left(step.abort), time.Now(), false, false)
+		if !j.dying.again.IsZero() != step.again || lines() != step.lines || len(n.held[77].keys) != 1 {
+			t.Errorf("%s: again %v, %d records, %+v", step.name, j.dying.again, lines(), n.held[77])
+		}
+	}
+	j.dying.treated = map[proc.Key]bool{}
+	s.wasTreated(j, list, list, nil, left("left alone: it is not the job's user who mounted it"), time.Now(), false, false)
+	if !j.dying.again.IsZero() {
+		t.Error("what will not change is tried again")
 	}
 }
 

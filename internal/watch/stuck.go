@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"slices"
 	"time"
 
 	"lastcall/internal/aside"
@@ -16,8 +17,9 @@ const (
 	// stuckAfter is how long a process may take to die of SIGKILL before what
 	// it waits for is written down: long before Slurm drains the node.
 	stuckAfter = time.Second
-	// stuckAgain is the time until those that are only slow are looked at again.
-	stuckAgain = 10 * time.Second
+	// stuckAgain is the time until those that are only slow, and those whose FUSE
+	// connection could not be aborted yet, are looked at again.
+	stuckAgain = 5 * time.Second
 	// treatLimit bounds what is done about the stuck processes of one job.
 	treatLimit = 20 * time.Second
 	// beforeKill is how long before the end of KillWait the service begins to
@@ -31,6 +33,8 @@ type dying struct {
 	since    map[proc.Key]time.Time // when that was first seen
 	treated  map[proc.Key]bool
 	treating bool
+	told     string    // what the last record says they wait for
+	again    time.Time // when another try may free what was treated; zero for never
 	notNow   time.Time // not before this is anything treated
 }
 
@@ -50,7 +54,8 @@ func (s *Service) seeStuck(j *job, now time.Time) {
 		if first, ok := d.since[key]; ok {
 			still[key] = first
 		}
-		due = due || !d.treated[key] && now.Sub(still[key]) >= stuckAfter
+		again := d.treated[key] && !d.again.IsZero() && !now.Before(d.again)
+		due = due || again || !d.treated[key] && now.Sub(still[key]) >= stuckAfter
 	}
 	d.since = still
 	if !due || d.treating || j.ending || now.Before(d.notNow) || off() {
@@ -126,9 +131,23 @@ func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.He
 		d.notNow = time.Now().Add(stuckAgain)
 		return
 	}
+	tried := true
 	for i := range list {
+		tried = tried && d.treated[list[i].Key]
 		d.treated[list[i].Key] = true
 	}
+	d.again = time.Time{}
+	if slices.ContainsFunc(record.Causes, func(one forensics.Cause) bool { return stuck.MayChange(one.Abort) }) {
+		d.again = time.Now().Add(stuckAgain)
+	}
+	told := ""
+	for _, one := range record.Causes {
+		told += string(one.Code) + " " + one.Mount + "\n"
+	}
+	if tried && len(left) == len(list) && told == d.told {
+		return // all of it is written already
+	}
+	d.told = told
 	for _, p := range j.crew.inside {
 		for i := range record.Processes {
 			if one := &record.Processes[i]; one.PID == p.stat.PID && one.Start == p.stat.Start {
@@ -141,7 +160,7 @@ func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.He
 		record.Verdict = forensics.Cleaned
 	}
 	s.write(&record, logStuck)
-	if len(left) > 0 {
+	if len(left) > 0 && !tried {
 		j.node.hold(j, left, held, first)
 	}
 }

@@ -15,6 +15,9 @@ var (
 	ErrNotHeld = errors.New("the descriptor does not hold the lock")
 	// ErrNotOurs says that no copy of a descriptor can free a lock of this kind.
 	ErrNotOurs = errors.New("only locks of an open file description can be freed through a copy of it")
+	// ErrExited says that the first thread of the holder has exited, and that
+	// this kernel, before Linux 6.9, copies no other's descriptors.
+	ErrExited = errors.New("its first thread has exited, and only Linux 6.9 and later can copy another's descriptors")
 )
 
 // CanFree says whether a lock of this kind can be freed through a copy of its
@@ -79,6 +82,9 @@ func copyOf(fs proc.FS, key proc.Key, fd int) (int, error) {
 	tids, err := fs.Tasks(key.PID)
 	for _, tid := range tids {
 		thread, wrong := linux.OpenThreadPidfd(tid)
+		if errors.Is(wrong, linux.Errno(22)) { // EINVAL: the kernel does not know the flag
+			return -1, ErrExited
+		}
 		if wrong != nil {
 			err = wrong
 			continue

@@ -1,13 +1,12 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,15 +15,15 @@ import (
 	"lastcall/test/states"
 )
 
-// unkillableAfter is what UnkillableStepTimeout is here, in seconds.
-const unkillableAfter = 30
+// unkillableAfter is a short UnkillableStepTimeout.
+const unkillableAfter = 30 * time.Second
 
 // newStuck starts a cluster of two nodes with the service, a short KillWait
-// and a short UnkillableStepTimeout, and watches over the states of all of
+// and that UnkillableStepTimeout, and watches over the states of all of
 // lastcall.
-func newStuck(t *testing.T, toml string) *watched {
+func newStuck(t *testing.T, after time.Duration, toml string) *watched {
 	t.Helper()
-	conf := []string{fmt.Sprintf("UnkillableStepTimeout=%d", unkillableAfter)}
+	conf := []string{fmt.Sprintf("UnkillableStepTimeout=%.0f", after.Seconds())}
 	w := &watched{site: newSite(t, cluster.Options{Nodes: 2, Proctrack: "cgroup", KillWait: 5, Conf: conf}, toml)}
 	t.Cleanup(w.forgetResumes)
 	w.start()
@@ -67,19 +66,35 @@ func disk(t *testing.T) (mounted string) {
 	return mounted
 }
 
+func freezeDisk(t *testing.T, mounted string) {
+	t.Helper()
+	if out, err := exec.Command("/sbin/fsfreeze", "-f", mounted).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
 func thaw(mounted string) { _ = exec.Command("/sbin/fsfreeze", "-u", mounted).Run() }
 
-// writer is a job that writes to a file for ever, and holds a lock. It ignores
-// SIGTERM, since a fatal SIGTERM is as good as SIGKILL to the kernel.
-const writer = "#!/bin/bash\nexec \"$MISBEHAVE\" -term ignore -write-to \"$TARGET\" -lock flock:\"$OUT/lock\" -ready \"$OUT/ready\" -max 10m\n"
+// writer is a job with a process that writes to a file for ever, and holds a
+// lock. It ignores SIGTERM, since a fatal SIGTERM is as good as SIGKILL to the
+// kernel. The task itself, bash, dies of SIGKILL: slurm.NoTimeoutForTasks.
+const writer = "#!/bin/bash\ntrap '' TERM\n\"$MISBEHAVE\" -term ignore -write-to \"$TARGET\" -lock flock:\"$OUT/lock\" -ready \"$OUT/ready\" -max 10m\nexit\n"
+
+// taskItself is the same with the process in the task's place.
+var taskItself = strings.Replace(writer, "\"$MISBEHAVE\"", "exec \"$MISBEHAVE\"", 1)
 
 // stuckJob starts the writer on the first node and returns it with its
 // process.
 func (w *watched) stuckJob(target string) (doomed, readyProcess) {
 	w.t.Helper()
+	return w.stuckScript(writer, target)
+}
+
+func (w *watched) stuckScript(script, target string) (doomed, readyProcess) {
+	w.t.Helper()
 	out := w.folder(nobody)
 	id := w.submitJob(cluster.Job{
-		Script: writer, UID: nobody, Options: []string{"-w", w.Nodes[0]},
+		Script: script, UID: nobody, Options: []string{"-w", w.Nodes[0]},
 		Env: []string{"MISBEHAVE=" + w.bin + "/misbehave", "OUT=" + out, "TARGET=" + target},
 	})
 	p := w.ready(out+"/ready", 1)[0]
@@ -91,21 +106,23 @@ type readyProcess struct {
 	start uint64
 }
 
-// killed waits until SIGKILL is pending for some thread of a process.
+// killed waits until SIGKILL is pending for some thread of a process, or the
+// process is gone.
 func (p readyProcess) killed(t *testing.T) time.Time {
 	t.Helper()
 	waitFor(t, "SIGKILL", func() bool {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
-		if err != nil {
-			t.Fatalf("the process is gone: %v", err)
-		}
-		for line := range strings.Lines(string(text)) {
-			if value, ok := strings.CutPrefix(line, "ShdPnd:"); ok {
-				mask, _ := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
-				return mask&0x100 != 0
+		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.pid))
+		pending := len(files) == 0
+		for _, file := range files {
+			text, _ := os.ReadFile(file)
+			for line := range strings.Lines(string(text)) {
+				if name, value, _ := strings.Cut(line, ":"); name == "ShdPnd" || name == "SigPnd" {
+					mask, _ := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+					pending = pending || mask&0x100 != 0
+				}
 			}
 		}
-		return false
+		return pending
 	})
 	return time.Now()
 }
@@ -160,12 +177,10 @@ func TestStuckOnAFrozenFileSystem(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newStuck(t, test.toml)
+			w := newStuck(t, unkillableAfter, test.toml)
 			mounted := disk(t)
 			j, p := w.stuckJob(mounted + "/data")
-			if out, err := exec.Command("/sbin/fsfreeze", "-f", mounted).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
+			freezeDisk(t, mounted)
 			began := time.Now()
 			if err := w.Cancel(t.Context(), j.id); err != nil {
 				t.Fatal(err)
@@ -198,7 +213,7 @@ func (w *watched) earlyRecord(j doomed, p readyProcess, mounted string, killed t
 	})
 	took := time.Since(killed)
 	w.t.Logf("%.2f s after SIGKILL", took.Seconds())
-	if took > unkillableAfter*time.Second {
+	if took > unkillableAfter {
 		w.t.Errorf("it took %s", took)
 	}
 	r := w.await(time.Minute, j.id, "watch", "unkillable")
@@ -273,78 +288,4 @@ func (w *watched) comesBack(j doomed, p readyProcess, resume bool) {
 	if state := w.nodeState(); !strings.HasPrefix(state, "drain") {
 		w.t.Errorf("the node is %s", state)
 	}
-}
-
-// A FUSE daemon that is silent: its connection is aborted, and the node is not
-// drained at all.
-func TestASilentFUSEDaemonCostsNoNode(t *testing.T) {
-	t.Parallel()
-	w := newStuck(t, "")
-	mounted := tempDir(t)
-	daemon := exec.Command(w.bin+"/silentfuse", "-on", mounted, "-user", strconv.Itoa(nobody))
-	out, err := daemon.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := daemon.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stop(daemon, syscall.SIGTERM)
-		_ = syscall.Unmount(mounted, syscall.MNT_DETACH)
-	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	j, p := w.stuckJob(mounted + "/data")
-	if err := w.Cancel(t.Context(), j.id); err != nil {
-		t.Fatal(err)
-	}
-	killed := p.killed(t)
-	w.wait(j.id)
-	t.Logf("the job was over %.1f s after SIGKILL", time.Since(killed).Seconds())
-	if took := time.Since(killed); took > unkillableAfter*time.Second {
-		t.Errorf("it took %s", took)
-	}
-	r := w.await(time.Minute, j.id, "watch", "cleaned")
-	if len(r.Causes) != 1 || r.Causes[0].Code != "fuse" || !strings.HasPrefix(r.Causes[0].Abort, "aborted: ") {
-		t.Errorf("%+v", r.Causes)
-	}
-	w.nothingLeft(j.id)
-	if !flockFree(j.out + "/lock") {
-		t.Error("the lock is held")
-	}
-}
-
-// Without the service, what Slurm runs itself says and frees the same, later.
-func TestUnkillableStepProgramAlone(t *testing.T) {
-	t.Parallel()
-	conf := []string{"UnkillableStepTimeout=5"}
-	toml := "locks.unkillable = \"release\"\nlocks.release_paths = [\"/tmp\"]"
-	w := &watched{site: newSite(t, cluster.Options{Proctrack: "linuxproc", KillWait: 5, Conf: conf}, toml)}
-	t.Cleanup(states.Watch(t, 20*time.Millisecond, []string{w.bin + "/unkillable", w.bin + "/epilog", w.bin + "/taskepilog"}))
-	mounted := disk(t)
-	j, p := w.stuckJob(mounted + "/data")
-	if out, err := exec.Command("/sbin/fsfreeze", "-f", mounted).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if err := w.Cancel(t.Context(), j.id); err != nil {
-		t.Fatal(err)
-	}
-	r := w.await(60*time.Second, j.id, "unkillable", "unkillable")
-	w.causeNamed(r, p.pid, mounted)
-	if len(r.Locks) != 1 || r.Locks[0].Release != "released" || r.Locks[0].Fate != "freed" || !flockFree(j.out+"/lock") {
-		t.Errorf("%+v", r.Locks)
-	}
-	if !lives(p.pid, p.start) {
-		t.Error("the process is gone: nothing was proven")
-	}
-	// The Epilog that follows does not hang on it. The slurmstepd still waits
-	// for its task, so to the Epilog the step lives.
-	e := w.await(60*time.Second, j.id, "epilog", "live-step")
-	if e.Phases.Total > 9000 {
-		t.Errorf("the epilog took %.0f ms", e.Phases.Total)
-	}
-	thaw(mounted)
-	waitFor(t, "the end of the process", func() bool { return !lives(p.pid, p.start) })
 }

@@ -127,15 +127,25 @@ func free(path string) bool {
 }
 
 func TestUnkillableNamesTheCauseAndTheLock(t *testing.T) {
-	for _, release := range []bool{false, true} {
-		t.Run(fmt.Sprint("release=", release), func(t *testing.T) {
+	tests := []struct {
+		name    string
+		release bool
+		aside   bool // a thread of its own is stuck, and the first one has exited
+	}{
+		{"reported", false, false},
+		{"released", true, false},
+		{"released, without its first thread", true, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			release := test.release
 			s := newStep(t, "")
 			lock := s.dir + "/out/lock"
 			if release {
 				s.configure(fmt.Sprintf("log.path = %q\nlocks.unkillable = \"release\"\nlocks.release_paths = [%q]\n", s.log(), s.dir+"/out"))
 			}
 			mounted, thaw := disk(t, s.dir)
-			p := s.member("-write-to", mounted+"/data", "-lock", "flock:"+lock, "-lock", "posix:"+lock+".posix")
+			p := s.member("-write-to", mounted+"/data", "-write-aside="+strconv.FormatBool(test.aside), "-lock", "flock:"+lock, "-lock", "posix:"+lock+".posix")
 			// The job's own output is on the file system that will be stuck.
 			output, err := os.OpenFile(mounted+"/out", os.O_CREATE|os.O_WRONLY, 0o666)
 			if err != nil {

@@ -157,20 +157,34 @@ func (i Image) furnish(ctx context.Context) error {
 	return os.Remove(script)
 }
 
-// kernel takes the kernel out of what was unpacked.
-func (i Image) kernel(context.Context) error {
-	// Newer packages keep it beside the modules instead of in boot/.
-	var found []string
+// kernel takes the kernel out of what was unpacked, and puts its modules into
+// the root: loop devices, FUSE and what tells of sockets are among them.
+func (i Image) kernel(ctx context.Context) error {
+	// Newer packages keep the kernel beside the modules instead of in boot/, and
+	// both in usr/.
+	var kernels, modules []string
 	_ = filepath.WalkDir(i.Dir+"/kernel/unpacked", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() && strings.HasPrefix(entry.Name(), "vmlinuz") {
-			found = append(found, path)
+		switch {
+		case err != nil:
+		case entry.Type().IsRegular() && strings.HasPrefix(entry.Name(), "vmlinuz"):
+			kernels = append(kernels, path)
+		case entry.IsDir() && entry.Name() == "kernel" && filepath.Base(filepath.Dir(filepath.Dir(path))) == "modules":
+			modules = append(modules, filepath.Dir(path))
 		}
 		return err
 	})
-	if len(found) != 1 {
-		return fmt.Errorf("found %d kernels in %s/kernel, want 1", len(found), i.Dir)
+	if len(kernels) != 1 || len(modules) != 1 {
+		return fmt.Errorf("found %d kernels and %d folders of modules in %s/kernel, want one of each", len(kernels), len(modules), i.Dir)
 	}
-	if err := os.Rename(found[0], i.Dir+"/vmlinuz"); err != nil {
+	version := filepath.Base(modules[0])
+	if err := errors.Join(
+		os.Rename(kernels[0], i.Dir+"/vmlinuz"),
+		os.MkdirAll(i.Root()+"/usr/lib/modules", 0o755),
+		os.Rename(modules[0], i.Root()+"/usr/lib/modules/"+version),
+	); err != nil {
+		return err
+	}
+	if _, err := command(ctx, "chroot", i.Root(), "depmod", version); err != nil {
 		return err
 	}
 	return os.RemoveAll(i.Dir + "/kernel")

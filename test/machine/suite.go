@@ -29,7 +29,7 @@ var Suites = []Suite{
 // is, has no mount(8) any more in newer suites.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "libpam-systemd", "munge", "slurmctld", "slurmd", "slurm-client",
-	"python3", "perl-base", "mount", "procps", "iproute2",
+	"python3", "perl-base", "mount", "procps", "iproute2", "kmod", "e2fsprogs",
 }
 
 // ParseSuites reads a list like "bookworm,sid".

@@ -120,6 +120,7 @@ func (o options) arguments() []string {
 		{"-lock-shared", o.shared},
 		{"-pass-lock", o.passLock},
 		{"-tell", o.tell},
+		{"-write-aside", o.writeAside},
 	} {
 		if flag.on {
 			args = append(args, flag.name)

@@ -53,13 +53,17 @@ func (o *options) live() error {
 	if o.forkRate > 0 {
 		go o.fork()
 	}
-	if o.writeTo != "" {
-		go o.write()
-	}
 	if o.stopped {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}
-	<-asked
+	if o.writeTo != "" && !o.writeAside {
+		o.write(asked)
+	} else {
+		if o.writeTo != "" {
+			go o.write(nil)
+		}
+		<-asked
+	}
 	o.work()
 	return nil
 }

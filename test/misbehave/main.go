@@ -47,6 +47,7 @@ type options struct {
 	cgroup     string
 	memory     string
 	writeTo    string
+	writeAside bool
 	ready      string
 	max        time.Duration
 	held       []*os.File // with their locks, for life
@@ -92,6 +93,7 @@ func define(o *options, flags *flag.FlagSet) {
 	flags.StringVar(&o.cgroup, "cgroup", "", "move to the cgroup at this folder first")
 	flags.StringVar(&o.memory, "hold-memory", "", "write to a page of this file; once that hangs, hang with the lock of the memory")
 	flags.StringVar(&o.writeTo, "write-to", "", "once ready, write to this file again and again")
+	flags.BoolVar(&o.writeAside, "write-aside", false, "another thread writes, and the first one exits when it is killed")
 	flags.StringVar(&o.ready, "ready", "", "append \"PID START\" of each living process to this file")
 	flags.DurationVar(&o.max, "max", 10*time.Minute, "end after this long in any case")
 }

@@ -8,12 +8,16 @@ import (
 	"time"
 )
 
-// write writes to a file as long as that works, which ends when its file
-// system does not answer any more: then it waits in the kernel.
-func (o *options) write() {
+// write writes to a file until it is asked to end, or as long as that works:
+// once its file system does not answer any more it waits in the kernel.
+func (o *options) write(asked <-chan os.Signal) {
 	for {
 		_ = os.WriteFile(o.writeTo, []byte("x"), 0o666)
-		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-asked:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 }
 

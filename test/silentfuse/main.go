@@ -1,10 +1,12 @@
-// Command silentfuse serves a FUSE file system that is mounted, takes every
+// Command silentfuse mounts a FUSE file system, becomes its user, takes every
 // request, and answers none: what a hung daemon looks like. It is a test
 // helper; SIGTERM, or -max, ends it, and the kernel then ends the connection.
+// The mount is left to whoever started it.
 package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -16,7 +18,7 @@ import (
 
 func main() {
 	on := flag.String("on", "", "folder to mount on")
-	user := flag.Int("user", 0, "user who mounts it, as the options say")
+	user := flag.Int("user", 0, "user who mounts it and serves it")
 	busy := flag.Bool("busy", false, "use the processor all the time")
 	most := flag.Duration("max", 2*time.Minute, "end after this long in any case")
 	flag.Parse()
@@ -39,14 +41,10 @@ func serve(on string, user int, busy bool, most time.Duration) error {
 	}
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
-	end := func() {
-		_ = syscall.Unmount(on, syscall.MNT_DETACH)
-		os.Exit(0)
-	}
-	time.AfterFunc(most, end)
+	time.AfterFunc(most, func() { os.Exit(0) })
 	go func() {
 		<-asked
-		end()
+		os.Exit(0)
 	}()
 	request := make([]byte, 1<<20)
 	n, err := syscall.Read(fd, request)
@@ -55,6 +53,10 @@ func serve(on string, user int, busy bool, most time.Duration) error {
 	}
 	if _, err := syscall.Write(fd, welcome(request[:n])); err != nil {
 		return err
+	}
+	// Before Linux 6.15 the real user is all there is to tell whose daemon it is.
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(user), syscall.Setuid(user)); err != nil {
+		return fmt.Errorf("become user %d: %w", user, err)
 	}
 	fmt.Println("ready")
 	if busy {
