@@ -2,6 +2,7 @@ package stuck
 
 import (
 	"testing"
+	"time"
 
 	"lastcall/internal/cause"
 	"lastcall/internal/proc"
@@ -63,6 +64,27 @@ func TestWhichLocksMayBeFreed(t *testing.T) {
 		if got := test.policy.refuses(test.held, stuck, test.all, seen); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+func TestWhatMayChange(t *testing.T) {
+	for done, want := range map[string]bool{
+		leftWorks: true, leftUsed: true, leftUnseen: true, leftNoTime: true, leftUnknown: true,
+		leftByConfig: false, leftNoUser: false, leftUncertain: false, leftAnswered: false, leftObserve: false,
+		"": false, "aborted: 1 of 1 processes are gone now": false, "not aborted: no such file": false,
+	} {
+		if got := MayChange(done); got != want {
+			t.Errorf("%q may change: %v", done, got)
+		}
+	}
+}
+
+// Which file system it is may not have been read in time: nothing is aborted.
+func TestAnUnknownConnectionIsLeft(t *testing.T) {
+	x := New(proc.FS(t.TempDir()), nil)
+	list := []Process{{Key: proc.Key{PID: 10, Start: 1}, Cause: cause.Cause{Code: cause.FUSE}}}
+	if daemons, why := x.Abort(Groups(list)[0], list, 1000, nil, Policy{AbortFUSE: true}, time.Now().Add(time.Minute)); len(daemons) > 0 || why != leftUnknown {
+		t.Errorf("%v, %q", daemons, why)
 	}
 }
 

@@ -109,6 +109,9 @@ func TestAnAbortIsTriedAgain(t *testing.T) {
 			t.Errorf("%s: again %v, %d records, %+v", step.name, j.dying.again, lines(), n.held[77])
 		}
 	}
+	if j.dying.pause != 2*abortAgain {
+		t.Errorf("the second pause is %s", j.dying.pause)
+	}
 	j.dying.treated = map[proc.Key]bool{}
 	s.wasTreated(j, list, list, nil, left("left alone: it is not the job's user who mounted it"), time.Now(), false, false)
 	if !j.dying.again.IsZero() {

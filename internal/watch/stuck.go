@@ -17,9 +17,12 @@ const (
 	// stuckAfter is how long a process may take to die of SIGKILL before what
 	// it waits for is written down: long before Slurm drains the node.
 	stuckAfter = time.Second
-	// stuckAgain is the time until those that are only slow, and those whose FUSE
-	// connection could not be aborted yet, are looked at again.
-	stuckAgain = 5 * time.Second
+	// slowAgain is the time until those that are only slow are looked at again.
+	slowAgain = 10 * time.Second
+	// abortAgain is the time until a FUSE connection that could not be aborted is
+	// tried again; it doubles up to abortRarely.
+	abortAgain  = 5 * time.Second
+	abortRarely = time.Minute
 	// treatLimit bounds what is done about the stuck processes of one job.
 	treatLimit = 20 * time.Second
 	// beforeKill is how long before the end of KillWait the service begins to
@@ -35,6 +38,7 @@ type dying struct {
 	treating bool
 	told     string    // what the last record says they wait for
 	again    time.Time // when another try may free what was treated; zero for never
+	pause    time.Duration
 	notNow   time.Time // not before this is anything treated
 }
 
@@ -128,7 +132,7 @@ func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.He
 	d := &j.dying
 	d.treating = false
 	if slow {
-		d.notNow = time.Now().Add(stuckAgain)
+		d.notNow = time.Now().Add(slowAgain)
 		return
 	}
 	tried := true
@@ -138,7 +142,8 @@ func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.He
 	}
 	d.again = time.Time{}
 	if slices.ContainsFunc(record.Causes, func(one forensics.Cause) bool { return stuck.MayChange(one.Abort) }) {
-		d.again = time.Now().Add(stuckAgain)
+		d.pause = min(max(2*d.pause, abortAgain), abortRarely)
+		d.again = time.Now().Add(d.pause)
 	}
 	told := ""
 	for _, one := range record.Causes {
@@ -160,7 +165,10 @@ func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.He
 		record.Verdict = forensics.Cleaned
 	}
 	s.write(&record, logStuck)
-	if len(left) > 0 && !tried {
+	if tried {
+		held = nil // they are held already
+	}
+	if len(left) > 0 {
 		j.node.hold(j, left, held, first)
 	}
 }
@@ -201,7 +209,9 @@ func (n *node) hold(j *job, list []stuck.Process, locked []locks.Held, first tim
 	}
 	h.locks = append(h.locks, locked...)
 	for i := range list {
-		h.keys = append(h.keys, list[i].Key)
+		if !slices.Contains(h.keys, list[i].Key) {
+			h.keys = append(h.keys, list[i].Key)
+		}
 		h.mounts = addMount(h.mounts, list[i].Cause.Mount)
 	}
 }
