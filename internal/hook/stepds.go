@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"lastcall/internal/cgroup"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm"
 	"lastcall/internal/slurm/spool"
@@ -19,7 +20,6 @@ func slurmStep(environment []string) (slurm.Job, string, error) {
 type stepds struct {
 	stepds map[proc.Key]bool
 	node   string
-	user   uint32 // of what runs below them, 0 if that is root's or nobody's
 }
 
 // stepds finds the slurmstepd of a job: those whose sockets are in one folder
@@ -29,14 +29,10 @@ func (r *run) stepds(job uint32) (stepds, error) {
 	found := stepds{stepds: map[proc.Key]bool{}}
 	buffer := make([]byte, 4096)
 	sockets := map[proc.Key]string{}
-	own, parents := "", map[int][]int{}
+	own := ""
 	err := r.fs.EachPID(func(pid int) bool {
 		stat, err := r.fs.Stat(pid, buffer)
-		if err != nil || stat.KernelThread() {
-			return true
-		}
-		parents[stat.Parent] = append(parents[stat.Parent], pid)
-		if !r.isStepd(stat, job, buffer) {
+		if err != nil || stat.KernelThread() || !r.isStepd(stat, job, buffer) {
 			return true
 		}
 		socket := spool.SocketOf(r.fs, pid, job)
@@ -56,7 +52,6 @@ func (r *run) stepds(job uint32) (stepds, error) {
 	for key, socket := range sockets {
 		if folder(socket) == folder(own) {
 			found.stepds[key] = true
-			found.user = max(found.user, r.userBelow(parents[key.PID], buffer))
 		}
 	}
 	return found, nil
@@ -78,13 +73,31 @@ func (r *run) isStepd(stat proc.Stat, job uint32, buffer []byte) bool {
 	return err == nil && ok && title.Job == job
 }
 
-// userBelow returns the user of the children of a slurmstepd, 0 if all are
-// root's: the extern step keeps one of root's in every job.
-func (r *run) userBelow(pids []int, buffer []byte) uint32 {
-	for _, pid := range pids {
-		if status, err := r.fs.Status(pid, buffer); err == nil && status.UID != 0 {
-			return status.UID
+// userOf returns the user of a job: of a child of its slurmstepds, or, once its
+// tasks have ended and init has adopted theirs, of all that is in its groups. 0
+// if that is root's, nobody's or several users'.
+func (r *run) userOf(job slurm.Job, stepds map[proc.Key]bool) uint32 {
+	buffer := make([]byte, 8<<10)
+	child, inGroups, several := uint32(0), uint32(0), false
+	_ = r.fs.EachPID(func(pid int) bool {
+		status, err := r.fs.Status(pid, buffer)
+		if err != nil || status.UID == 0 {
+			return true
 		}
+		stat, err := r.fs.Stat(pid, buffer)
+		for stepd := range stepds {
+			if err == nil && stat.Parent == stepd.PID {
+				child = status.UID
+			}
+		}
+		if text, err := r.fs.Cgroup(pid, buffer); err == nil && cgroup.PlaceOf(text).Belongs(job) {
+			several = several || inGroups != 0 && inGroups != status.UID
+			inGroups = status.UID
+		}
+		return true
+	})
+	if child != 0 || several {
+		return child
 	}
-	return 0
+	return inGroups
 }

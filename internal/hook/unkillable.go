@@ -106,9 +106,10 @@ func (r *run) identifyUnkillable() (claim.Scope, error) {
 	if scope.Job.SLUID == "" {
 		scope.Job.SLUID = place.SLUID
 	}
-	scope.Job.UID = crowd.user
 	if place.UID >= 0 && place.InJob() {
 		scope.Job.UID = uint32(place.UID)
+	} else {
+		scope.Job.UID = r.userOf(scope.Job, crowd.stepds)
 	}
 	r.fillIdentity(scope)
 	r.record.Step = step

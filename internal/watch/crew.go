@@ -49,18 +49,27 @@ func (r *roster) crewOf(job slurm.Job, spool string) crew {
 }
 
 // userOf finds the job's user by the cgroup of its slurmstepd, else by the
-// processes below it. Root's do not tell: before Slurm 25.05 the extern step
-// keeps one of root's in every job.
+// processes below it, else it is who it was before, else whose all processes
+// in the job's groups are: once its tasks have ended their children are below
+// init. Root's do not tell: before Slurm 25.05 the extern step keeps one of
+// root's in every job.
 func (c *crew) userOf(r *roster) uint32 {
+	inGroups, several := uint32(0), false
 	for _, p := range r.order {
 		switch {
 		case c.stepds[p.key()] && p.place.UID >= 0:
 			return uint32(p.place.UID)
 		case p.above != nil && c.stepds[p.above.key()] && p.uid != 0:
 			return p.uid
+		case !p.isStepd && !p.place.Stepd && p.uid != 0 && len(c.stepds) > 0 && p.place.Belongs(c.job):
+			several = several || inGroups != 0 && inGroups != p.uid
+			inGroups = p.uid
 		}
 	}
-	return 0
+	if c.job.UID != 0 || several {
+		return c.job.UID
+	}
+	return inGroups
 }
 
 // place sorts one process in by its cgroup, its slurmstepd and its mark.

@@ -138,6 +138,39 @@ func TestCrewFindsTheKinOfOneThatLeft(t *testing.T) {
 	}
 }
 
+// The tasks have ended, and what they left in the job's groups, which with
+// version 2 name no user, is below init now.
+func TestTheUserOfOrphans(t *testing.T) {
+	group := cgroup.Place{Job: 77, UID: -1, Node: "n1", Step: "batch", Task: 0}
+	stranger := func(p *person) { p.uid = 5 }
+	for _, test := range []struct {
+		name   string
+		people []*person
+		before uint32
+		want   uint32
+	}{
+		{"one", []*person{process(200, 1, orphan, in(group))}, 0, 1000},
+		{"root's beside it", []*person{process(200, 1, orphan, in(group), func(p *person) { p.uid = 0 }), process(201, 1, orphan, in(group))}, 0, 1000},
+		{"of two users", []*person{process(200, 1, orphan, in(group)), process(201, 1, orphan, in(group), stranger)}, 0, 0},
+		{"of another than before", []*person{process(200, 1, orphan, in(group), stranger)}, 1000, 1000},
+		{"in another job's groups", []*person{process(200, 1, orphan, in(cgroup.Place{Job: 78, UID: -1, Node: "n1", Task: 0}))}, 0, 0},
+		{"elsewhere", []*person{process(200, 1, orphan)}, 0, 0},
+		{"nobody", nil, 1000, 1000},
+	} {
+		r := cast()
+		delete(r.people, 100)
+		delete(r.people, 101)
+		delete(r.people, 102)
+		for _, p := range test.people {
+			add(r, p)
+		}
+		r.settle()
+		if c := r.crewOf(slurm.Job{ID: 77, Node: "n1", UID: test.before}, spoolDir); c.job.UID != test.want {
+			t.Errorf("%s: user %d, want %d", test.name, c.job.UID, test.want)
+		}
+	}
+}
+
 func TestCrewSaysWhatSpeaksAgainstIt(t *testing.T) {
 	r := cast()
 	add(r, process(200, 1, orphan, unmarked, func(p *person) { p.read = false }))

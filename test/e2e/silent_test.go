@@ -15,9 +15,11 @@ import (
 // A FUSE daemon that is silent, from the beginning or only after it was seen
 // at work: its connection is aborted, and the node is not drained at all.
 func TestASilentFUSEDaemonCostsNoNode(t *testing.T) {
+	t.Parallel()
+	// One after the other: before Linux 6.15 each daemon of the user may be that
+	// of either.
 	for _, busy := range []bool{false, true} {
 		t.Run("busy at first="+strconv.FormatBool(busy), func(t *testing.T) {
-			t.Parallel()
 			after := cluster.Patiently(unkillableAfter)
 			w := newStuck(t, after, "")
 			mounted, daemon := w.silentDaemon("-busy=" + strconv.FormatBool(busy))

@@ -22,9 +22,9 @@ sleep 600
 `
 
 // 500 at once: they are all in the record, with one cause, before Slurm's own
-// patience ends, and what writes it stays small.
+// patience ends, and what writes it stays small. Nothing runs beside it: so many
+// keep an emulated machine busy.
 func TestStuckAreFiveHundred(t *testing.T) {
-	t.Parallel()
 	w := newStuck(t, cluster.Patiently(unkillableAfter), "on_unkillable.resume = true")
 	mounted := disk(t)
 	freezeDisk(t, mounted)
