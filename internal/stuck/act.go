@@ -95,8 +95,11 @@ func (x *Examiner) Abort(group Group, list []Process, user uint32, job []proc.Ke
 	if group.Code != cause.FUSE {
 		return nil, ""
 	}
-	if !group.Mount.IsFUSE() {
+	if !group.Mount.Known() {
 		return nil, leftUnknown
+	}
+	if !group.Mount.IsFUSE() { // virtiofs: its daemon is the host's
+		return nil, ""
 	}
 	skip := map[proc.Key]bool{}
 	for _, key := range append(append([]proc.Key{}, job...), Keys(list)...) {
@@ -110,10 +113,10 @@ func (x *Examiner) Abort(group Group, list []Process, user uint32, job []proc.Ke
 	for _, i := range group.Members {
 		members = append(members, list[i].Key)
 	}
-	if time.Until(until) < silenceWindow {
+	if time.Until(until) < x.Silence {
 		return s.daemons, leftNoTime
 	}
-	time.Sleep(silenceWindow)
+	time.Sleep(x.Silence)
 	if x.Gone(members) == len(members) {
 		return s.daemons, leftAnswered
 	}
@@ -121,7 +124,7 @@ func (x *Examiner) Abort(group Group, list []Process, user uint32, job []proc.Ke
 		return s.daemons, leftWorks
 	}
 	if err := aside.AbortFUSE(group.Mount.Connection(), soonest(until, taskTime)); err != nil {
-		return s.daemons, "not aborted: " + err.Error()
+		return s.daemons, notAborted + err.Error()
 	}
 	for end := soonest(until, afterAbort); x.Gone(members) < len(members) && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)

@@ -35,16 +35,17 @@ type Process struct {
 
 // Examiner looks at processes. Its owner closes Aside.
 type Examiner struct {
-	FS     proc.FS
-	Aside  *aside.Reader
-	buffer []byte
-	mounts map[string][]cause.Mount // by namespace
-	own    []cause.Mount
+	FS      proc.FS
+	Aside   *aside.Reader
+	Silence time.Duration // how long a FUSE daemon has to do nothing; a second unless set
+	buffer  []byte
+	mounts  map[string][]cause.Mount // by namespace
+	own     []cause.Mount
 }
 
 // New returns an Examiner.
 func New(fs proc.FS, reader *aside.Reader) *Examiner {
-	return &Examiner{FS: fs, Aside: reader, buffer: make([]byte, 16<<10), mounts: map[string][]cause.Mount{}}
+	return &Examiner{FS: fs, Aside: reader, Silence: silence, buffer: make([]byte, 16<<10), mounts: map[string][]cause.Mount{}}
 }
 
 // between is the time between the two looks that tell slow from stuck.

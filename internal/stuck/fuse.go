@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"lastcall/internal/cause"
@@ -131,6 +132,13 @@ func (x *Examiner) done(pid int, stat proc.Stat) uint64 {
 // in clock ticks: a runtime with timers is never quite still.
 const idleTicks = 2
 
+// How long a daemon has to do nothing. One that was seen at work has to for
+// longer: it may only wait for its server between two pieces of its work.
+const (
+	silence     = time.Second
+	LongSilence = 5 * time.Second
+)
+
 // silent says whether the daemons did nothing since they were found.
 func (x *Examiner) silent(daemons []Daemon) bool {
 	for _, daemon := range daemons {
@@ -150,14 +158,14 @@ const (
 	leftByConfig  = "left alone: [on_unkillable] abort_fuse is false"
 	leftNoUser    = "left alone: it is not the job's user who mounted it"
 	leftUsed      = "left alone: a process outside the job uses it"
-	leftUnknown   = "left alone: it could not be told in time which file system it is"
+	leftUnknown   = "left alone: it could not be told which file system it is"
 	leftUnseen    = "left alone: there was no time to look who uses it"
 	leftUncertain = "left alone: it cannot be told which process serves it"
 	leftNoTime    = "left alone: there was no time to see whether its daemon is at work"
 	leftWorks     = "left alone: its daemon is at work"
 	leftAnswered  = "left alone: its daemon has answered"
 	leftObserve   = "would be aborted"
-	silenceWindow = time.Second
+	notAborted    = "not aborted: "
 )
 
 // MayChange says whether a connection was left alone for a reason that may be
@@ -167,7 +175,7 @@ func MayChange(done string) bool {
 	case leftUnknown, leftUsed, leftUnseen, leftNoTime, leftWorks:
 		return true
 	}
-	return false
+	return strings.HasPrefix(done, notAborted)
 }
 
 // refusesAbort says why a connection must not be aborted as far as can be told
@@ -177,7 +185,7 @@ func (p Policy) refusesAbort(mount cause.Mount, user uint32, s served, complete 
 	switch {
 	case !p.AbortFUSE:
 		return leftByConfig
-	case !known || owner != user:
+	case user == 0 || !known || owner != user: // 0: it is not known whose the job is
 		return leftNoUser
 	case !complete:
 		return leftUnseen

@@ -71,7 +71,7 @@ func TestWhatMayChange(t *testing.T) {
 	for done, want := range map[string]bool{
 		leftWorks: true, leftUsed: true, leftUnseen: true, leftNoTime: true, leftUnknown: true,
 		leftByConfig: false, leftNoUser: false, leftUncertain: false, leftAnswered: false, leftObserve: false,
-		"": false, "aborted: 1 of 1 processes are gone now": false, "not aborted: no such file": false,
+		notAborted + "no child could be started": true, "": false, "aborted: 1 of 1 processes are gone now": false,
 	} {
 		if got := MayChange(done); got != want {
 			t.Errorf("%q may change: %v", done, got)
@@ -79,18 +79,24 @@ func TestWhatMayChange(t *testing.T) {
 	}
 }
 
-// Which file system it is may not have been read in time: nothing is aborted.
+// Which file system it is may not have been read in time, and the daemon of a
+// virtiofs is not on this host: nothing is aborted.
 func TestAnUnknownConnectionIsLeft(t *testing.T) {
-	x := New(proc.FS(t.TempDir()), nil)
-	list := []Process{{Key: proc.Key{PID: 10, Start: 1}, Cause: cause.Cause{Code: cause.FUSE}}}
-	if daemons, why := x.Abort(Groups(list)[0], list, 1000, nil, Policy{AbortFUSE: true}, time.Now().Add(time.Minute)); len(daemons) > 0 || why != leftUnknown {
-		t.Errorf("%v, %q", daemons, why)
+	virtiofs := cause.Mount{ID: 9, Minor: 50, Point: "/host", Type: "virtiofs", Source: "host"}
+	for want, mount := range map[string]cause.Mount{leftUnknown: {}, "": virtiofs} {
+		x := New(proc.FS(t.TempDir()), nil)
+		list := []Process{{Key: proc.Key{PID: 10, Start: 1}, Cause: cause.Cause{Code: cause.FUSE, Mount: mount}}}
+		if daemons, why := x.Abort(Groups(list)[0], list, 1000, nil, Policy{AbortFUSE: true}, time.Now().Add(time.Minute)); len(daemons) > 0 || why != want {
+			t.Errorf("%v, %q, want %q", daemons, why, want)
+		}
 	}
 }
 
 func TestWhichConnectionsMayBeAborted(t *testing.T) {
 	on := Policy{AbortFUSE: true}
 	user := served{users: []Daemon{{}}}
+	roots := seen[3]
+	roots.Options = "rw,user_id=0,group_id=0"
 	tests := []struct {
 		name     string
 		policy   Policy
@@ -104,6 +110,7 @@ func TestWhichConnectionsMayBeAborted(t *testing.T) {
 		{"off", Policy{}, seen[3], 1000, served{}, true, leftByConfig},
 		{"another user's", on, seen[3], 1001, served{}, true, leftNoUser},
 		{"root's", on, seen[3], 0, served{}, true, leftNoUser},
+		{"root's, of a job of nobody knows whom", on, roots, 0, served{daemons: []Daemon{{}}}, true, leftNoUser},
 		{"nobody's by the options", on, seen[0], 1000, served{}, true, leftNoUser},
 		{"used elsewhere", on, seen[3], 1000, user, true, leftUsed},
 		{"not all was seen", on, seen[3], 1000, served{}, false, leftUnseen},

@@ -61,7 +61,7 @@ func (c *crew) userOf(r *roster) uint32 {
 			return uint32(p.place.UID)
 		case p.above != nil && c.stepds[p.above.key()] && p.uid != 0:
 			return p.uid
-		case !p.isStepd && !p.place.Stepd && p.uid != 0 && len(c.stepds) > 0 && p.place.Belongs(c.job):
+		case p.above == nil && !p.isStepd && !p.place.Stepd && p.uid != 0 && len(c.stepds) > 0 && p.place.Belongs(c.job):
 			several = several || inGroups != 0 && inGroups != p.uid
 			inGroups = p.uid
 		}

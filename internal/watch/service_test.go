@@ -70,7 +70,7 @@ func TestHeldSinceTheyWereSeen(t *testing.T) {
 	n := &node{jobs: map[uint32]*job{}, held: map[uint32]*held{}}
 	j := newJob(n, 77, first)
 	list := []stuck.Process{{Key: proc.Key{PID: 10, Start: 1}}}
-	j.dying.treated, j.dying.treating = map[proc.Key]bool{}, true
+	j.dying.treated, j.dying.told, j.dying.treating = map[proc.Key]bool{}, map[string]bool{}, true
 	s.wasTreated(j, list, list, nil, forensics.Record{}, first, false, false)
 	if h := n.held[77]; h == nil || !h.since.Equal(first) || len(h.keys) != 1 || j.dying.treating {
 		t.Errorf("%+v", h)
@@ -88,7 +88,7 @@ func TestAnAbortIsTriedAgain(t *testing.T) {
 	}
 	n := &node{jobs: map[uint32]*job{}, held: map[uint32]*held{}}
 	j := newJob(n, 77, time.Now())
-	j.dying.treated = map[proc.Key]bool{}
+	j.dying.treated, j.dying.told = map[proc.Key]bool{}, map[string]bool{}
 	list := []stuck.Process{{Key: proc.Key{PID: 10, Start: 1}}}
 	left := func(why string) forensics.Record {
 		return forensics.Record{Causes: []forensics.Cause{{Code: "fuse", Abort: why}}}
@@ -102,20 +102,54 @@ func TestAnAbortIsTriedAgain(t *testing.T) {
 	}{
 		{"its daemon works", "left alone: its daemon is at work", list, true, 1},
 		{"it still works", "left alone: its daemon is at work", list, true, 1},
-		{"it is silent", "aborted: 1 of 1 processes are gone now", nil, false, 2},
+		{"it is silent, and the process slow to end", "aborted: 0 of 1 processes are gone now", list, false, 2},
+		{"it is silent", "aborted: 1 of 1 processes are gone now", nil, false, 3},
 	} {
 		s.wasTreated(j, list, step.left, nil, left(step.abort), time.Now(), false, false)
 		if !j.dying.again.IsZero() != step.again || lines() != step.lines || len(n.held[77].keys) != 1 {
 			t.Errorf("%s: again %v, %d records, %+v", step.name, j.dying.again, lines(), n.held[77])
 		}
 	}
-	if j.dying.pause != 2*abortAgain {
-		t.Errorf("the second pause is %s", j.dying.pause)
-	}
 	j.dying.treated = map[proc.Key]bool{}
 	s.wasTreated(j, list, list, nil, left("left alone: it is not the job's user who mounted it"), time.Now(), false, false)
 	if !j.dying.again.IsZero() {
 		t.Error("what will not change is tried again")
+	}
+}
+
+// When somebody who does not die is treated, and how often again.
+func TestWhenTheDyingAreTreated(t *testing.T) {
+	now := time.Unix(1e6, 0)
+	first, second := proc.Key{PID: 10, Start: 1}, proc.Key{PID: 11, Start: 1}
+	d := dying{treated: map[proc.Key]bool{first: true}}
+	for _, test := range []struct {
+		name  string
+		key   proc.Key
+		since time.Duration
+		again time.Time
+		want  bool
+	}{
+		{"new", second, stuckAfter / 2, time.Time{}, false},
+		{"had its time", second, stuckAfter, time.Time{}, true},
+		{"treated", first, time.Hour, time.Time{}, false},
+		{"treated, the next try is to come", first, time.Hour, now.Add(time.Second), false},
+		{"treated, the next try is due", first, time.Hour, now, true},
+		{"new, while another waits for its next try", second, stuckAfter, now.Add(time.Second), true},
+	} {
+		d.again = test.again
+		if got := d.due(test.key, now.Add(-test.since), now); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+	works := &forensics.Record{Causes: []forensics.Cause{{Code: "nfs"}, {Code: "fuse", Abort: "left alone: its daemon is at work"}}}
+	for n, want := range []time.Duration{abortAgain, abortAgain, 2 * abortAgain, 4 * abortAgain, 8 * abortAgain, abortRarely, abortRarely} {
+		d.retry(n > 1, works)
+		if d.pause != want || time.Until(d.again) <= want-time.Second {
+			t.Errorf("the pause after try %d is %s, want %s", n, d.pause, want)
+		}
+	}
+	if d.retry(true, &forensics.Record{Causes: []forensics.Cause{{Code: "nfs"}}}); d.pause != 0 || !d.again.IsZero() {
+		t.Errorf("tried again after %s", d.pause)
 	}
 }
 

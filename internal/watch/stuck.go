@@ -2,6 +2,7 @@ package watch
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"lastcall/internal/aside"
@@ -36,10 +37,51 @@ type dying struct {
 	since    map[proc.Key]time.Time // when that was first seen
 	treated  map[proc.Key]bool
 	treating bool
-	told     string    // what the last record says they wait for
-	again    time.Time // when another try may free what was treated; zero for never
-	pause    time.Duration
-	notNow   time.Time // not before this is anything treated
+	told     map[string]bool // what the records say already
+	again    time.Time       // when another try may free what was treated; zero for never
+	pause    time.Duration   // before the next try
+	notNow   time.Time       // not before this is anything treated
+}
+
+// due says whether a process that does not die since first is to be treated:
+// once it had its time, and again where another try may help.
+func (d *dying) due(key proc.Key, first, now time.Time) bool {
+	if d.treated[key] {
+		return !d.again.IsZero() && !now.Before(d.again)
+	}
+	return now.Sub(first) >= stuckAfter
+}
+
+// news says whether a record says anything that none said before.
+func (d *dying) news(record *forensics.Record) (news bool) {
+	note := func(words ...string) {
+		line := strings.Join(words, " ")
+		news = news || !d.told[line]
+		d.told[line] = true
+	}
+	for _, one := range record.Causes {
+		note(one.Code, one.Mount, one.Abort)
+	}
+	for _, one := range record.Locks {
+		note(one.Path, one.Release)
+	}
+	return news
+}
+
+// retry sets the time of the next try after one that treated, if there is to
+// be any: tried says that it was not the first.
+func (d *dying) retry(tried bool, record *forensics.Record) {
+	d.again = time.Time{}
+	switch may := func(one forensics.Cause) bool { return stuck.MayChange(one.Abort) }; {
+	case !slices.ContainsFunc(record.Causes, may):
+		d.pause = 0
+		return
+	case tried:
+		d.pause = min(2*d.pause, abortRarely)
+	default:
+		d.pause = abortAgain
+	}
+	d.again = time.Now().Add(d.pause)
 }
 
 // seeStuck looks for processes of a job that do not die, and treats them once
@@ -48,7 +90,7 @@ type dying struct {
 func (s *Service) seeStuck(j *job, now time.Time) {
 	d := &j.dying
 	if d.since == nil {
-		d.since, d.treated = map[proc.Key]time.Time{}, map[proc.Key]bool{}
+		d.since, d.treated, d.told = map[proc.Key]time.Time{}, map[proc.Key]bool{}, map[string]bool{}
 	}
 	list := s.finder.Find(s.mayBeDying(j, now))
 	still, due := map[proc.Key]time.Time{}, false
@@ -58,8 +100,7 @@ func (s *Service) seeStuck(j *job, now time.Time) {
 		if first, ok := d.since[key]; ok {
 			still[key] = first
 		}
-		again := d.treated[key] && !d.again.IsZero() && !now.Before(d.again)
-		due = due || again || !d.treated[key] && now.Sub(still[key]) >= stuckAfter
+		due = due || d.due(key, still[key], now)
 	}
 	d.since = still
 	if !due || d.treating || j.ending || now.Before(d.notNow) || off() {
@@ -103,7 +144,7 @@ func (s *Service) treat(j *job, list []stuck.Process, now time.Time) {
 		User: j.crew.job.UID, Job: keysOf(j.crew.all()), Policy: *s.policy(),
 		Since: func(key proc.Key) time.Duration { return since[key] },
 	}
-	first := j.dying.earliest()
+	first, retry := j.dying.earliest(), !j.dying.again.IsZero()
 	record := s.newRecord(j)
 	record.Time = now
 	j.dying.treating = true
@@ -112,6 +153,9 @@ func (s *Service) treat(j *job, list []stuck.Process, now time.Time) {
 		reader := aside.NewReader(s.fs)
 		defer reader.Close()
 		x := stuck.New(s.fs, reader)
+		if retry {
+			x.Silence = stuck.LongSilence
+		}
 		began := time.Now()
 		x.Examine(list, began.Add(lookLimit))
 		slow := stuck.OnlySlow(list)
@@ -140,19 +184,10 @@ func (s *Service) wasTreated(j *job, list, left []stuck.Process, held []locks.He
 		tried = tried && d.treated[list[i].Key]
 		d.treated[list[i].Key] = true
 	}
-	d.again = time.Time{}
-	if slices.ContainsFunc(record.Causes, func(one forensics.Cause) bool { return stuck.MayChange(one.Abort) }) {
-		d.pause = min(max(2*d.pause, abortAgain), abortRarely)
-		d.again = time.Now().Add(d.pause)
-	}
-	told := ""
-	for _, one := range record.Causes {
-		told += string(one.Code) + " " + one.Mount + "\n"
-	}
-	if tried && len(left) == len(list) && told == d.told {
+	d.retry(tried, &record)
+	if news := d.news(&record); tried && len(left) == len(list) && !news {
 		return // all of it is written already
 	}
-	d.told = told
 	for _, p := range j.crew.inside {
 		for i := range record.Processes {
 			if one := &record.Processes[i]; one.PID == p.stat.PID && one.Start == p.stat.Start {

@@ -83,7 +83,7 @@ func copyOf(fs proc.FS, key proc.Key, fd int) (int, error) {
 	for _, tid := range tids {
 		thread, wrong := linux.OpenThreadPidfd(tid)
 		if errors.Is(wrong, linux.Errno(22)) { // EINVAL: the kernel does not know the flag
-			return -1, ErrExited
+			wrong = ErrExited
 		}
 		if wrong != nil {
 			err = wrong
