@@ -83,6 +83,9 @@ func TestGroupsInTheJob(t *testing.T) {
 			if record.RunInJob != strings.HasPrefix(a.name, "RunInJob") {
 				t.Errorf("run_in_job is %v", record.RunInJob)
 			}
+			if beside, _ := os.ReadFile(s.bin + "/beside"); a.options.Epilog != "" && string(beside) != "alive\n" {
+				t.Errorf("what the site's own script ran beside the Epilog was ended: %q", beside)
+			}
 			if record.Verdict != "cleaned" || len(record.Groups) == 0 {
 				t.Errorf("verdict %s, groups %+v, warnings %q", record.Verdict, record.Groups, record.Warnings)
 			}

@@ -91,8 +91,8 @@ func newSite(t *testing.T, options cluster.Options, toml string) *site {
 	if err := os.WriteFile(filepath.Join(s.bin, "lastcall.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// A site may run it from a script of its own.
-	script := "#!/bin/sh\n" + s.bin + "/epilog\nstatus=$?\nexit $status\n"
+	// A site may run it from a script of its own, beside something else.
+	script := "#!/bin/sh\nsleep 300 &\n" + s.bin + "/epilog\nstatus=$?\nkill $! && echo alive >" + s.bin + "/beside\nexit $status\n"
 	if err := os.WriteFile(filepath.Join(s.bin, "epilog.sh"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
