@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -52,6 +53,29 @@ func TestClusterRunsJobsAndLeavesNothing(t *testing.T) {
 }
 
 // Stopped in the middle of a job, a cluster takes the job with it.
+// Clusters that start at once have ports of their own, which nobody is given by
+// connecting somewhere.
+func TestPortsAreNobodyElses(t *testing.T) {
+	taken, err := net.Listen("tcp", fmt.Sprintf(":%d", firstPort+int((lastPort.Load()+2)%ports)))
+	if err != nil {
+		t.Skip(err)
+	}
+	defer taken.Close()
+	seen := map[int]bool{taken.Addr().(*net.TCPAddr).Port: true}
+	for range 5 {
+		list, err := freePorts(20)
+		if err != nil || len(list) != 20 {
+			t.Fatalf("%v, %v", list, err)
+		}
+		for _, port := range list {
+			if seen[port] || port < firstPort || port >= firstPort+ports {
+				t.Errorf("port %d", port)
+			}
+			seen[port] = true
+		}
+	}
+}
+
 func TestStopEndsJobs(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("not root")

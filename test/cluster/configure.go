@@ -2,10 +2,13 @@ package cluster
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
+	"syscall"
 
 	"lastcall/internal/slurm"
 )
@@ -35,18 +38,32 @@ func (c *Cluster) folders() error {
 	return os.WriteFile(c.path("munge/key"), key, 0o600)
 }
 
+// The ports of the clusters are below those that the kernel gives to whoever
+// connects (ip_local_port_range of ip(7), from 32768 on unless set otherwise):
+// one of those may be taken between the look and the start of a daemon.
+const firstPort, ports = 15000, 17000
+
+// lastPort counts on, so that clusters which start at once do not find the
+// same. Several test programs may, so each begins elsewhere.
+var lastPort atomic.Int64
+
+func init() { lastPort.Store(int64(os.Getpid()) * 97) }
+
 // freePorts finds ports nobody uses now.
 func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	var list []int
+	for tries := 0; len(list) < n; tries++ {
+		port := firstPort + int(lastPort.Add(1)%ports)
+		listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+		switch {
+		case err == nil:
+			defer listener.Close()
+			list = append(list, port)
+		case !errors.Is(err, syscall.EADDRINUSE) || tries == ports:
 			return nil, err
 		}
-		defer listener.Close()
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
 	}
-	return ports, nil
+	return list, nil
 }
 
 // configure writes slurm.conf and cgroup.conf.
