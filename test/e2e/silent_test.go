@@ -20,7 +20,7 @@ func TestASilentFUSEDaemonCostsNoNode(t *testing.T) {
 	// of either.
 	for _, busy := range []bool{false, true} {
 		t.Run("busy at first="+strconv.FormatBool(busy), func(t *testing.T) {
-			after := cluster.Patiently(unkillableAfter)
+			after := 2 * cluster.Patiently(unkillableAfter)
 			w := newStuck(t, after, "")
 			mounted, daemon := w.silentDaemon("-busy=" + strconv.FormatBool(busy))
 			j, p := w.stuckJob(mounted + "/data")
