@@ -73,9 +73,9 @@ func (r *run) isStepd(stat proc.Stat, job uint32, buffer []byte) bool {
 	return err == nil && ok && title.Job == job
 }
 
-// userOf returns the user of a job: of a child of its slurmstepds, or, once its
-// tasks have ended and init has adopted theirs, of all that is in its groups. 0
-// if that is root's, nobody's or several users'.
+// userOf returns the user of a job: of the first child of its slurmstepds, or,
+// once its tasks have ended and init has adopted theirs, of all that is in its
+// groups. 0 if that is root's, nobody's or several users'.
 func (r *run) userOf(job slurm.Job, stepds map[proc.Key]bool) uint32 {
 	buffer := make([]byte, 8<<10)
 	child, inGroups, several := uint32(0), uint32(0), false
@@ -86,7 +86,7 @@ func (r *run) userOf(job slurm.Job, stepds map[proc.Key]bool) uint32 {
 		}
 		stat, err := r.fs.Stat(pid, buffer)
 		for stepd := range stepds {
-			if err == nil && stat.Parent == stepd.PID {
+			if err == nil && stat.Parent == stepd.PID && child == 0 {
 				child = status.UID
 			}
 		}

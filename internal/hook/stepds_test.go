@@ -29,6 +29,7 @@ func TestTheUserOfAStuckStep(t *testing.T) {
 		{"a task", []process{{10, 1000, ours}}, 1000},
 		{"a task in no group", []process{{10, 1000, none}}, 1000},
 		{"a task, beside a container's", []process{{1, 100000, ours}, {10, 1000, ours}, {1, 100001, ours}}, 1000},
+		{"a task, and one that became another user's", []process{{10, 1000, ours}, {10, 5, ours}}, 1000},
 		{"what a task left", []process{{1, 1000, ours}}, 1000},
 		{"beside root's", []process{{10, 0, ours}, {1, 1000, ours}, {1, 0, ours}}, 1000},
 		{"of two users", []process{{1, 1000, ours}, {1, 5, ours}}, 0},

@@ -69,7 +69,7 @@ func identify(fs proc.FS, id uint32, node string) (identity, error) {
 	for key, serves := range s.stepds {
 		if serves.node == "" || node == "" || serves.node == node {
 			who.stepds[key] = true
-			who.job.SLUID = serves.sluid
+			who.job.SLUID = max(who.job.SLUID, serves.sluid) // "" says nothing
 		}
 	}
 	uid, ok := s.runs[who.job.SLUID]

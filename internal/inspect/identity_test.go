@@ -79,12 +79,8 @@ func TestAnEnvironmentThatDoesNotAnswer(t *testing.T) {
 func TestARunByItsName(t *testing.T) {
 	dir := t.TempDir()
 	const scope = "0::/system.slice/slurmstepd.scope/"
-	for pid, one := range map[string]struct{ comm, title, uid, group string }{
-		"100": {"slurmstepd", "slurmstepd: [77.batch]", "0", scope + "sAN9M8AH0T8H00/step_batch/slurm"},
-		"101": {"task", "task", "1001", scope + "sAN9M8AH0T8H00/step_batch/user/task_0"},
-		"200": {"slurmstepd", "slurmstepd: [78.batch]", "0", scope + "sAN9M8AH0T8H01/step_batch/slurm"},
-		"201": {"task", "task", "1002", scope + "sAN9M8AH0T8H01/step_batch/user/task_0"},
-	} {
+	type fake struct{ comm, title, uid, group string }
+	write := func(pid string, one fake) {
 		folder := filepath.Join(dir, pid)
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			t.Fatal(err)
@@ -98,8 +94,23 @@ func TestARunByItsName(t *testing.T) {
 			}
 		}
 	}
+	for pid, one := range map[string]fake{
+		"100": {"slurmstepd", "slurmstepd: [77.batch]", "0", scope + "sAN9M8AH0T8H00/step_batch/slurm"},
+		"101": {"task", "task", "1001", scope + "sAN9M8AH0T8H00/step_batch/user/task_0"},
+		"200": {"slurmstepd", "slurmstepd: [78.batch]", "0", scope + "sAN9M8AH0T8H01/step_batch/slurm"},
+		"201": {"task", "task", "1002", scope + "sAN9M8AH0T8H01/step_batch/user/task_0"},
+	} {
+		write(pid, one)
+	}
 	who, err := identify(proc.FS(dir), 78, "")
 	if err != nil || who.job.SLUID != "sAN9M8AH0T8H01" || who.job.UID != 1002 || len(who.stepds) != 1 || !who.stepds[proc.Key{PID: 200, Start: 5}] {
 		t.Errorf("%+v, %v", who, err)
+	}
+	// A slurmstepd whose place says nothing takes nothing away, in whatever order.
+	write("202", fake{"slurmstepd", "slurmstepd: [78.extern]", "0", "0::/elsewhere"})
+	for range 200 {
+		if who, err := identify(proc.FS(dir), 78, ""); err != nil || who.job.SLUID != "sAN9M8AH0T8H01" || len(who.stepds) != 2 {
+			t.Fatalf("%+v, %v", who, err)
+		}
 	}
 }

@@ -45,7 +45,7 @@ type Examiner struct {
 
 // New returns an Examiner.
 func New(fs proc.FS, reader *aside.Reader) *Examiner {
-	return &Examiner{FS: fs, Aside: reader, Silence: silence, buffer: make([]byte, 16<<10), mounts: map[string][]cause.Mount{}}
+	return &Examiner{FS: fs, Aside: reader, Silence: Silence, buffer: make([]byte, 16<<10), mounts: map[string][]cause.Mount{}}
 }
 
 // between is the time between the two looks that tell slow from stuck.

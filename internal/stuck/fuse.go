@@ -128,16 +128,16 @@ func (x *Examiner) done(pid int, stat proc.Stat) uint64 {
 	return n
 }
 
-// idleTicks is how much processor time a daemon may use in vain in a second,
-// in clock ticks: a runtime with timers is never quite still.
+// idleTicks is how much a daemon may do in vain while it is watched, in clock
+// ticks and calls: a runtime with timers is never quite still.
 const idleTicks = 2
 
-// How long a daemon has to do nothing. One that was seen at work has to for
-// longer: it may only wait for its server between two pieces of its work.
-const (
-	silence     = time.Second
-	LongSilence = 5 * time.Second
-)
+// Silence is how long a daemon has to do nothing.
+const Silence = time.Second
+
+// LongSilence is how long one that was left alone before has to: it may only
+// wait for its server between two pieces of its work.
+const LongSilence = 5 * time.Second
 
 // silent says whether the daemons did nothing since they were found.
 func (x *Examiner) silent(daemons []Daemon) bool {

@@ -136,7 +136,7 @@ func TestSilenceTakesItsTime(t *testing.T) {
 	mount := cause.Mount{Major: 0xfff, Minor: 0xfffff, Point: "/nowhere", Type: "fuse.none", Options: "user_id=1000"}
 	list := []Process{{Key: stat.Key(), Cause: cause.Cause{Code: cause.FUSE, Mount: mount}}}
 	x := New(proc.Default, nil)
-	if _, why := x.Abort(Groups(list)[0], list, 1000, nil, Policy{AbortFUSE: true}, time.Now().Add(silence*9/10)); why != leftNoTime {
+	if _, why := x.Abort(Groups(list)[0], list, 1000, nil, Policy{AbortFUSE: true}, time.Now().Add(Silence*9/10)); why != leftNoTime {
 		t.Errorf("%q, want %q", why, leftNoTime)
 	}
 }

@@ -11,6 +11,7 @@ import (
 // whom to look at; whom to signal is proven again by package claim.
 type crew struct {
 	job     slurm.Job
+	user    uint32 // the job's as a slurmstepd proves it, now or before; 0 if none did
 	stepds  map[proc.Key]bool
 	beside  map[proc.Key]bool // slurmstepd of the same job id on another node of this host
 	groups  map[int]bool      // process groups of the tasks
@@ -23,9 +24,9 @@ type crew struct {
 }
 
 // crewOf finds the processes of the job: spool is the folder with the sockets
-// of the node's slurmstepd.
+// of the node's slurmstepd, and the job's UID what an earlier look proved.
 func (r *roster) crewOf(job slurm.Job, spool string) crew {
-	c := crew{job: job, stepds: map[proc.Key]bool{}, beside: map[proc.Key]bool{}, groups: map[int]bool{}}
+	c := crew{job: job, user: job.UID, stepds: map[proc.Key]bool{}, beside: map[proc.Key]bool{}, groups: map[int]bool{}}
 	for _, p := range r.order {
 		if !p.isStepd || p.title.Job != job.ID {
 			continue
@@ -49,25 +50,27 @@ func (r *roster) crewOf(job slurm.Job, spool string) crew {
 }
 
 // userOf finds the job's user by the cgroup of its slurmstepd, else by the
-// processes below it, else it is who it was before, else whose all processes
-// in the job's groups are: once its tasks have ended their children are below
-// init. Root's do not tell: before Slurm 25.05 the extern step keeps one of
-// root's in every job.
+// processes below it, else it is who it was proven to be before. Else all
+// processes in the job's groups have to be one user's: once its tasks have
+// ended their children are below init. Root's do not tell: before Slurm 25.05
+// the extern step keeps one of root's in every job.
 func (c *crew) userOf(r *roster) uint32 {
 	inGroups, several := uint32(0), false
 	for _, p := range r.order {
 		switch {
 		case c.stepds[p.key()] && p.place.UID >= 0:
-			return uint32(p.place.UID)
+			c.user = uint32(p.place.UID)
+			return c.user
 		case p.above != nil && c.stepds[p.above.key()] && p.uid != 0:
-			return p.uid
+			c.user = p.uid
+			return c.user
 		case p.above == nil && !p.isStepd && !p.place.Stepd && p.uid != 0 && len(c.stepds) > 0 && p.place.Belongs(c.job):
 			several = several || inGroups != 0 && inGroups != p.uid
 			inGroups = p.uid
 		}
 	}
-	if c.job.UID != 0 || several {
-		return c.job.UID
+	if c.user != 0 || several {
+		return c.user
 	}
 	return inGroups
 }

@@ -3,9 +3,11 @@ package watch
 import (
 	"sort"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"lastcall/internal/activity"
 	"lastcall/internal/cgroup"
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm"
@@ -102,7 +104,7 @@ func TestCrew(t *testing.T) {
 			}
 			r.settle()
 			c := r.crewOf(slurm.Job{ID: 77, Node: "n1", Cluster: "alps"}, spoolDir)
-			if c.job.UID != 1000 || len(c.stepds) != 1 || len(c.beside) != 1 {
+			if c.job.UID != 1000 || c.user != 1000 || len(c.stepds) != 1 || len(c.beside) != 1 {
 				t.Errorf("user %d, slurmstepd %v, beside %v", c.job.UID, c.stepds, c.beside)
 			}
 			for _, list := range []struct {
@@ -154,6 +156,7 @@ func TestTheUserOfOrphans(t *testing.T) {
 		{"of two users", []*person{process(200, 1, orphan, in(group)), process(201, 1, orphan, in(group), stranger)}, 0, 0},
 		{"of another than before", []*person{process(200, 1, orphan, in(group), stranger)}, 1000, 1000},
 		{"in another job's groups", []*person{process(200, 1, orphan, in(cgroup.Place{Job: 78, UID: -1, Node: "n1", Task: 0}))}, 0, 0},
+		{"below another job's slurmstepd", []*person{process(200, 12, in(group))}, 0, 0},
 		{"elsewhere", []*person{process(200, 1, orphan)}, 0, 0},
 		{"nobody", nil, 1000, 1000},
 	} {
@@ -167,8 +170,35 @@ func TestTheUserOfOrphans(t *testing.T) {
 		r.settle()
 		if c := r.crewOf(slurm.Job{ID: 77, Node: "n1", UID: test.before}, spoolDir); c.job.UID != test.want {
 			t.Errorf("%s: user %d, want %d", test.name, c.job.UID, test.want)
+		} else if c.user != test.before {
+			t.Errorf("%s: user %d counts as proven", test.name, c.user)
 		}
 	}
+}
+
+// Who the user is was seen while the tasks lived: afterwards another's process
+// in the groups changes nothing.
+func TestTheUserIsRemembered(t *testing.T) {
+	instance := slurmd.Instance{Node: "n1", Cluster: "alps", SpoolDir: spoolDir}
+	reader := activity.New(proc.FS(t.TempDir()))
+	later := newRoster("/nowhere")
+	add(later, cast().people[10])
+	add(later, process(200, 1, orphan, in(cgroup.Place{Job: 77, UID: -1, Node: "n1", Task: 0}), func(p *person) { p.uid = 5 }))
+	later.settle()
+	at := &node{Instance: instance}
+	ending, living := newJob(at, 77, time.Now()), &running{vigilKey: vigilKey{node: at, job: 77}}
+	for _, r := range []*roster{settled(cast()), later} {
+		ending.see(r, reader, time.Now())
+		(&vigil{roster: r, reader: reader}).see(living, time.Now())
+		if ending.crew.job.UID != 1000 || living.crew.job.UID != 1000 {
+			t.Errorf("users %d and %d", ending.crew.job.UID, living.crew.job.UID)
+		}
+	}
+}
+
+func settled(r *roster) *roster {
+	r.settle()
+	return r
 }
 
 func TestCrewSaysWhatSpeaksAgainstIt(t *testing.T) {

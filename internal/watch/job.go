@@ -54,7 +54,7 @@ func newJob(n *node, id uint32, now time.Time) *job {
 
 // see looks at the job once: the roster says who is there.
 func (j *job) see(r *roster, reader *activity.Reader, now time.Time) {
-	who := slurm.Job{ID: j.id, HetLeader: j.leader, Node: j.node.Node, Cluster: j.node.Cluster, UID: j.crew.job.UID, Restarts: -1}
+	who := slurm.Job{ID: j.id, HetLeader: j.leader, Node: j.node.Node, Cluster: j.node.Cluster, UID: j.crew.user, Restarts: -1}
 	crew := r.crewOf(who, j.node.SpoolDir)
 	if j.stepds == nil && len(crew.stepds) > 0 {
 		j.stepds = crew.stepds

@@ -12,6 +12,7 @@ import (
 	"lastcall/internal/proc"
 	"lastcall/internal/slurm/slurmd"
 	"lastcall/internal/stuck"
+	"lastcall/pkg/locks"
 	"lastcall/pkg/reaper"
 )
 
@@ -105,10 +106,15 @@ func TestAnAbortIsTriedAgain(t *testing.T) {
 		{"it is silent, and the process slow to end", "aborted: 0 of 1 processes are gone now", list, false, 2},
 		{"it is silent", "aborted: 1 of 1 processes are gone now", nil, false, 3},
 	} {
-		s.wasTreated(j, list, step.left, nil, left(step.abort), time.Now(), false, false)
-		if !j.dying.again.IsZero() != step.again || lines() != step.lines || len(n.held[77].keys) != 1 {
+		s.wasTreated(j, list, step.left, []locks.Held{{}}, left(step.abort), time.Now(), false, false)
+		if !j.dying.again.IsZero() != step.again || lines() != step.lines || len(n.held[77].keys) != 1 || len(n.held[77].locks) != 1 {
 			t.Errorf("%s: again %v, %d records, %+v", step.name, j.dying.again, lines(), n.held[77])
 		}
+	}
+	freed := left("left alone: its daemon is at work")
+	freed.Locks = []forensics.Lock{{Path: "/data/lock", Release: "released"}}
+	if s.wasTreated(j, list, list, nil, freed, time.Now(), false, false); lines() != 4 {
+		t.Error("a lock that a later try freed is not written down")
 	}
 	j.dying.treated = map[proc.Key]bool{}
 	s.wasTreated(j, list, list, nil, left("left alone: it is not the job's user who mounted it"), time.Now(), false, false)
@@ -137,6 +143,9 @@ func TestWhenTheDyingAreTreated(t *testing.T) {
 		{"new, while another waits for its next try", second, stuckAfter, now.Add(time.Second), true},
 	} {
 		d.again = test.again
+		if want := map[bool]time.Duration{true: stuck.Silence, false: stuck.LongSilence}[test.again.IsZero()]; d.silence() != want {
+			t.Errorf("%s: %s of silence", test.name, d.silence())
+		}
 		if got := d.due(test.key, now.Add(-test.since), now); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}

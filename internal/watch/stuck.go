@@ -52,6 +52,14 @@ func (d *dying) due(key proc.Key, first, now time.Time) bool {
 	return now.Sub(first) >= stuckAfter
 }
 
+// silence is how long a FUSE daemon has to do nothing now.
+func (d *dying) silence() time.Duration {
+	if d.again.IsZero() {
+		return stuck.Silence
+	}
+	return stuck.LongSilence
+}
+
 // news says whether a record says anything that none said before.
 func (d *dying) news(record *forensics.Record) (news bool) {
 	note := func(words ...string) {
@@ -71,14 +79,13 @@ func (d *dying) news(record *forensics.Record) (news bool) {
 // retry sets the time of the next try after one that treated, if there is to
 // be any: tried says that it was not the first.
 func (d *dying) retry(tried bool, record *forensics.Record) {
-	d.again = time.Time{}
-	switch may := func(one forensics.Cause) bool { return stuck.MayChange(one.Abort) }; {
-	case !slices.ContainsFunc(record.Causes, may):
-		d.pause = 0
+	if !slices.ContainsFunc(record.Causes, func(one forensics.Cause) bool { return stuck.MayChange(one.Abort) }) {
+		d.again, d.pause = time.Time{}, 0
 		return
-	case tried:
+	}
+	if tried {
 		d.pause = min(2*d.pause, abortRarely)
-	default:
+	} else {
 		d.pause = abortAgain
 	}
 	d.again = time.Now().Add(d.pause)
@@ -123,6 +130,7 @@ func (s *Service) mayBeDying(j *job, now time.Time) []proc.Key {
 	var keys []proc.Key
 	crew := j.crew
 	if j.ended != nil || j.refused != "" {
+		crew.job.UID = crew.user
 		crew = s.roster.crewOf(crew.job, j.node.SpoolDir)
 	}
 	for _, p := range crew.all() {
@@ -144,7 +152,7 @@ func (s *Service) treat(j *job, list []stuck.Process, now time.Time) {
 		User: j.crew.job.UID, Job: keysOf(j.crew.all()), Policy: *s.policy(),
 		Since: func(key proc.Key) time.Duration { return since[key] },
 	}
-	first, retry := j.dying.earliest(), !j.dying.again.IsZero()
+	first, silence := j.dying.earliest(), j.dying.silence()
 	record := s.newRecord(j)
 	record.Time = now
 	j.dying.treating = true
@@ -153,9 +161,7 @@ func (s *Service) treat(j *job, list []stuck.Process, now time.Time) {
 		reader := aside.NewReader(s.fs)
 		defer reader.Close()
 		x := stuck.New(s.fs, reader)
-		if retry {
-			x.Silence = stuck.LongSilence
-		}
+		x.Silence = silence
 		began := time.Now()
 		x.Examine(list, began.Add(lookLimit))
 		slow := stuck.OnlySlow(list)

@@ -171,7 +171,7 @@ func (j *running) wakes() {
 
 // see takes the cheap look at a job.
 func (v *vigil) see(j *running, now time.Time) {
-	who := slurm.Job{ID: j.job, Node: j.node.Node, Cluster: j.node.Cluster, UID: j.crew.job.UID, Restarts: -1}
+	who := slurm.Job{ID: j.job, Node: j.node.Node, Cluster: j.node.Cluster, UID: j.crew.user, Restarts: -1}
 	j.crew = v.roster.crewOf(who, j.node.SpoolDir)
 	before := j.samples
 	samples := v.reader.Sample(keysOf(j.crew.all()), now.Add(lookLimit))

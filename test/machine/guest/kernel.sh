@@ -1,7 +1,8 @@
 #!/bin/sh
-# Fetches Debian's cloud kernel, and its modules, into folder $2 without installing it: its
-# other dependencies, an initramfs maker and a boot loader, are not wanted. $1 is
-# the new root, whose apt configuration mmdebstrap hands over.
+# Fetches Debian's cloud kernel and its modules into folder $2 without
+# installing them: the other dependencies, an initramfs maker and a boot loader,
+# are not wanted. $1 is the new root, whose apt configuration mmdebstrap hands
+# over.
 set -e
 export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 mkdir -p "$2"
